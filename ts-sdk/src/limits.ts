@@ -1,0 +1,63 @@
+// Every bound the SDK keeps, with unit and default. What the server announces in Welcome comes on top.
+
+/** Bounds on what a server can make the client store or do. */
+export interface Limits {
+  /** Largest snapshot accepted, bytes. Above it: kSnapshotTooBig, the topic ends. Default 64 MiB. */
+  readonly maxSnapshotBytes: number;
+  /** Largest control message accepted, bytes. Above it: kMessageTooBig, the connection ends. Default 1 MiB. */
+  readonly maxControlBytes: number;
+  /** Actions that wait to be sent. Above it: `act` rejects with kTooManyActions. Default 256. */
+  readonly maxQueuedActions: number;
+  /** Bytes of the payloads of waiting actions. Above it: `act` rejects with kTooManyActions. Default 4 MiB. */
+  readonly maxQueuedActionBytes: number;
+  /** GetState per topic without a patch that applies in between. Above it: the client ends. Default 3. */
+  readonly maxResyncsInRow: number;
+}
+
+export const kDefaultLimits: Limits = {
+  maxSnapshotBytes: 64 * 1024 * 1024,
+  maxControlBytes: 1024 * 1024,
+  maxQueuedActions: 256,
+  maxQueuedActionBytes: 4 * 1024 * 1024,
+  maxResyncsInRow: 3,
+};
+
+/** A sender never makes a patch larger than its target by more than this: format, two sizes, digest, one op. */
+export const kPatchOverheadBytes = 64;
+
+/** What the server announces in Welcome. A bound announced as 0 counts as not announced: the default holds. */
+export interface ServerLimits {
+  /** Largest message the server accepts, bytes. */
+  readonly maxMessageBytes: number;
+  /** Largest snapshot the server sends, bytes. */
+  readonly maxSnapshotBytes: number;
+  /** Subscriptions per session. */
+  readonly maxTopics: number;
+  /** Unanswered actions per session. */
+  readonly maxActionsInFlight: number;
+  /** Sustained rate and burst of messages from client to server. */
+  readonly messagesPerSecond: number;
+  readonly messagesBurst: number;
+  /** State updates per topic from server to client. */
+  readonly updatesPerSecond: number;
+  /** Silence after which a side sends a heartbeat, ms. */
+  readonly heartbeatIntervalMs: number;
+  /** Further silence after which the peer is taken for dead, ms. */
+  readonly heartbeatTimeoutMs: number;
+  /** The first reconnect after a lost connection is spread over this time, ms. 0: at once. */
+  readonly reconnectWindowMs: number;
+}
+
+/** Used until Welcome arrives. */
+export const kDefaultServerLimits: ServerLimits = {
+  maxMessageBytes: 64 * 1024,
+  maxSnapshotBytes: 0,
+  maxTopics: 64,
+  maxActionsInFlight: 16,
+  messagesPerSecond: 20,
+  messagesBurst: 40,
+  updatesPerSecond: 10,
+  heartbeatIntervalMs: 9_000,
+  heartbeatTimeoutMs: 9_000,
+  reconnectWindowMs: 0,
+};

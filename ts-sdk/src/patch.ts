@@ -1,0 +1,142 @@
+// applyPatch: from the snapshot held and untrusted bytes to the next snapshot. Layout: docs/WIRE_FORMAT.md section 3.
+
+import { ByteReader } from "./byte-reader.js";
+import { malformed, SyncError } from "./errors.js";
+import { chunkCount, chunkSize, makeFingerprints } from "./fingerprint.js";
+import type { Limits } from "./limits.js";
+import type { Snapshot } from "./snapshot.js";
+
+const kFormat = 1;
+const kMaxSize = 0xffff_ffff;
+/** Below this many bytes a loop is faster than the view that a block copy needs. */
+const kBlockCopyBytes = 48;
+
+const kCopy = 0;
+const kAdd = 1;
+const kSeek = 2;
+const kLanes = 3;
+/** Stands for "no op yet". */
+const kNoOp = -1;
+
+/**
+ * Rebuilds the target of `patch` in a new buffer; `baseline` stays as it is. Total: any bytes either give a snapshot
+ * whose digest is the one in the patch, or throw. Work is linear in the patch plus the target; at most
+ * `limits.maxSnapshotBytes` plus hashes are allocated. A full update is a patch from the empty snapshot.
+ *
+ * Throws SyncError: kWrongBaseline, kDigestMismatch (ask for the state again); kMalformed, kSnapshotTooBig.
+ * Requires: initHash() has resolved.
+ */
+export function applyPatch(
+  baseline: Snapshot,
+  patch: Uint8Array,
+  limits: Pick<Limits, "maxSnapshotBytes">,
+): Snapshot {
+  const reader = new ByteReader(patch);
+  if (reader.byte() !== kFormat) throw malformed("unknown patch format");
+  const baselineSize = reader.varint(kMaxSize);
+  const targetSize = reader.varint(kMaxSize);
+  const digest = reader.uint64();
+  if (baselineSize !== baseline.bytes.length) {
+    throw new SyncError(
+      "kWrongBaseline",
+      `the patch wants a baseline of ${baselineSize} bytes, held are ${baseline.bytes.length}`,
+    );
+  }
+  if (targetSize > limits.maxSnapshotBytes) {
+    throw new SyncError("kSnapshotTooBig", `${targetSize} bytes, the limit is ${limits.maxSnapshotBytes}`);
+  }
+  // From nothing, every byte of the target stands in the patch: refused before it is allocated.
+  if (baselineSize === 0 && targetSize > reader.remaining) throw malformed("a patch shorter than its target");
+
+  const bytes = new Uint8Array(targetSize);
+  const kept = new Uint8Array(chunkCount(targetSize));
+  runOps(reader, baseline.bytes, bytes, kept);
+  const fingerprints = makeFingerprints(bytes, baseline.fingerprints, kept);
+  if (fingerprints.digest !== digest) {
+    throw new SyncError("kDigestMismatch", "the patched bytes are not what the sender had");
+  }
+  return { bytes, fingerprints, digest };
+}
+
+/** Runs the ops to the end of the patch, filling `target` exactly, and marks in `kept` the chunks it did not touch. */
+function runOps(reader: ByteReader, baseline: Uint8Array, target: Uint8Array, kept: Uint8Array): void {
+  const source = reader.bytes;
+  const baselineView = new DataView(baseline.buffer, baseline.byteOffset, baseline.byteLength);
+  const targetView = new DataView(target.buffer, target.byteOffset, target.byteLength);
+  // Most bytes stay where they are: with the baseline in place, copying them is nothing.
+  target.set(target.length < baseline.length ? baseline.subarray(0, target.length) : baseline);
+
+  let cursor = 0;
+  let at = 0;
+  let previous = kNoOp;
+  while (reader.offset < source.length) {
+    const head = reader.varint(Number.MAX_SAFE_INTEGER);
+    const kind = head % 4;
+    const count = (head - kind) / 4;
+    if (count === 0) throw malformed("an op without a count");
+    if (previous === kSeek && kind !== kCopy && kind !== kLanes) throw malformed("a seek leads to nothing");
+
+    switch (kind) {
+      case kCopy:
+        if (previous === kCopy) throw malformed("copy after copy");
+        if (count > baseline.length - cursor) throw malformed("a copy past the end of the baseline");
+        if (count > target.length - at) throw malformed("a copy past the end of the target");
+        if (cursor === at) markKept(kept, at, at + count, baseline.length, target.length);
+        else copyBytes(baseline, cursor, target, at, count);
+        cursor += count;
+        at += count;
+        break;
+      case kAdd:
+        if (previous === kAdd) throw malformed("add after add");
+        if (count > reader.remaining) throw malformed("an add past the end of the patch");
+        if (count > target.length - at) throw malformed("an add past the end of the target");
+        copyBytes(source, reader.offset, target, at, count);
+        reader.offset += count;
+        at += count;
+        break;
+      case kSeek: {
+        const distance = count % 2 === 0 ? count / 2 : -(count + 1) / 2;
+        cursor += distance;
+        if (cursor < 0 || cursor > baseline.length) throw malformed("a seek outside the baseline");
+        break;
+      }
+      default:
+        if (count * 4 > baseline.length - cursor) throw malformed("lanes past the end of the baseline");
+        if (count * 4 > target.length - at) throw malformed("lanes past the end of the target");
+        for (let i = 0; i < count; i += 1) {
+          const zigzag = reader.varint(0xffff_ffff);
+          const difference = (zigzag >>> 1) ^ -(zigzag & 1);
+          targetView.setInt32(at, baselineView.getInt32(cursor, true) + difference, true);
+          cursor += 4;
+          at += 4;
+        }
+    }
+    previous = kind;
+  }
+  if (previous === kSeek) throw malformed("a seek leads to nothing");
+  if (at !== target.length) throw malformed("the ops end before the target is full");
+}
+
+function copyBytes(from: Uint8Array, start: number, to: Uint8Array, at: number, count: number): void {
+  if (count < kBlockCopyBytes) {
+    for (let i = 0; i < count; i += 1) to[at + i] = from[start + i] as number;
+  } else {
+    to.set(from.subarray(start, start + count), at);
+  }
+}
+
+/** Marks the chunks that lie within [start, end) and have the same extent in baseline and target. */
+function markKept(
+  kept: Uint8Array,
+  start: number,
+  end: number,
+  baselineSize: number,
+  targetSize: number,
+): void {
+  const size = chunkSize(targetSize);
+  if (size !== chunkSize(baselineSize)) return;
+  const first = Math.ceil(start / size);
+  // The last chunk may be short; it has the same extent only if both snapshots end with it.
+  const last = end === targetSize && targetSize === baselineSize ? kept.length : Math.floor(end / size);
+  if (first < last) kept.fill(1, first, last);
+}
