@@ -1,0 +1,52 @@
+// limits.h: every bound of the library in one struct. Sources of the defaults: docs/ARCHITECTURE.md section 6.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "libsync/types.h"
+
+namespace libsync {
+
+struct Limits {
+  // Largest snapshot, bytes. A larger one is refused where it is published or declared, before allocation.
+  std::size_t max_snapshot_bytes = 16u << 20;
+  // Largest control message from a client, bytes. A larger one ends the connection with kMessageTooBig.
+  std::size_t max_message_bytes = 64u << 10;
+  // State updates whose body is larger travel in parts of this many bytes, so that control is never stuck behind one.
+  std::size_t max_part_bytes = 32u << 10;
+  // Subscriptions per session. One more is answered with kTooManyTopics.
+  std::uint32_t max_topics = 64;
+  // Unanswered actions per session. One more is answered with kTooManyActions and not executed.
+  std::uint32_t max_actions_in_flight = 64;
+  // Control messages from a client: sustained rate and burst. Beyond it a message is dropped with kRateLimited;
+  // after max_rate_violations drops in a row the connection ends.
+  std::uint32_t messages_per_second = 60;
+  std::uint32_t messages_burst = 120;
+  std::uint32_t max_rate_violations = 240;
+  // State updates per topic and session. Changes in between are conflated into the next update.
+  std::uint32_t updates_per_second = 10;
+  // Control messages waiting to be written to one peer. Beyond either bound the connection ends with kSlowConsumer.
+  std::size_t max_queued_messages = 1024;
+  std::size_t max_queued_bytes = 256u << 10;
+  // History of a topic: versions kept as baselines. The oldest go first; a lost baseline costs a full snapshot.
+  std::size_t max_history_versions = 64;
+  std::size_t max_history_bytes = 32u << 20;
+  // Failed patches in a row, per topic, before a client gives up with kResyncLoop.
+  std::uint32_t max_resyncs = 3;
+
+  // Time from the upgrade to Hello.
+  Duration hello_timeout = std::chrono::seconds(5);
+  // Silence after which a heartbeat asks, and further silence after which the peer is taken for dead.
+  Duration heartbeat_interval = std::chrono::seconds(9);
+  Duration heartbeat_timeout = std::chrono::seconds(9);
+  // An ack leaves when a version changed and this much time or this many bytes of state have passed.
+  Duration ack_interval = std::chrono::seconds(1);
+  std::size_t ack_bytes = 64u << 10;
+  // Clients spread their first reconnect over this time.
+  Duration reconnect_window = std::chrono::seconds(2);
+  // How long an expired token is still good on an open connection.
+  Duration token_grace = std::chrono::seconds(25);
+};
+
+}  // namespace libsync

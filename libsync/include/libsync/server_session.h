@@ -1,0 +1,173 @@
+// server_session.h: the server's end of one connection. See session.h.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "libsync/broadcaster.h"
+#include "libsync/limits.h"
+#include "libsync/message.h"
+#include "libsync/result.h"
+#include "libsync/session_output.h"
+#include "libsync/token_bucket.h"
+#include "libsync/types.h"
+
+namespace libsync {
+
+// What a session is told when it is made.
+struct ServerSessionConfig {
+  protocol::Id128 session;                         // random, unique
+  std::string server = "libsync";                  // name and version, for the client's logs
+  std::vector<std::uint64_t> schema_fingerprints;  // accepted ones, the server's own first; empty: not checked
+  void* owner = nullptr;                           // the shell's own, see ServerSession::owner()
+  TimePoint token_expires_at = TimePoint::max();   // the connection ends at this time plus Limits::token_grace
+};
+
+// The client said Hello and got Welcome.
+struct SessionOpened {
+  protocol::Id128 instance;
+  bool is_new = true;
+  std::string sdk;
+};
+// The application decides and calls accept_subscription or reject_subscription; until then the topic is pending.
+struct SubscribeRequested {
+  std::string name;
+  std::uint8_t priority = 128;
+};
+struct TopicUnsubscribed {
+  TopicId topic;
+};
+// The application executes the action and calls complete_action once.
+struct ActionReceived {
+  Sequence sequence;
+  Bytes payload;
+};
+// The peer broke a rule or diverged; for logs and metrics. The session has answered already.
+struct ErrorReported {
+  Error error;
+  bool from_peer = false;  // the client reported it (GetState with a cause)
+};
+
+using ServerEvent = std::variant<SessionOpened, SubscribeRequested, TopicUnsubscribed, ActionReceived, ErrorReported>;
+using ServerOutput = std::variant<Transmit, ServerEvent, CloseConnection, Deadline>;
+
+struct SessionStats {
+  std::uint64_t updates_sent = 0;
+  std::uint64_t fulls_sent = 0;
+  std::uint64_t state_bytes_sent = 0;
+  std::uint64_t snapshot_bytes_sent = 0;  // what the same updates would have cost as snapshots
+  std::uint64_t versions_conflated = 0;
+  std::uint64_t resyncs = 0;
+  Duration round_trip = Duration::zero();  // of the last heartbeat answered; zero: none yet
+};
+
+class ServerSession {
+ public:
+  // Requires: `broadcaster` and `limits` outlive the session.
+  ServerSession(Broadcaster& broadcaster, const Limits& limits, ServerSessionConfig config, TimePoint now);
+  ~ServerSession();
+  ServerSession(const ServerSession&) = delete;
+  ServerSession& operator=(const ServerSession&) = delete;
+
+  // --- From the connection.
+  // One binary WebSocket message. Never fails: what is wrong with it becomes an answer.
+  void handle_frame(TimePoint now, BytesView message);
+  void handle_timeout(TimePoint now);
+
+  // --- From the application.
+  // Answers a SubscribeRequested. Nothing happens if the client has gone back on it.
+  // Requires: broadcaster.has(topic).
+  void accept_subscription(TimePoint now, const std::string& name, TopicId topic);
+  void reject_subscription(TimePoint now, const std::string& name, ErrorCode code, const std::string& message);
+  // Answers an ActionReceived.
+  void complete_action(TimePoint now, protocol::ActionResultT result);
+  // Says why and ends the connection.
+  void disconnect(TimePoint now, CloseCode close_code, ErrorCode code, const std::string& message,
+                  Duration retry_after = Duration::zero());
+
+  // --- To the connection.
+  [[nodiscard]] ServerOutput poll_output(TimePoint now);
+
+  bool is_live() const { return state_ == State::kLive; }
+  bool is_closed() const { return state_ == State::kClosing || state_ == State::kClosed; }
+  const SessionStats& stats() const { return stats_; }
+  std::size_t subscription_count() const { return subscriptions_.size(); }
+  // What the shell put into the config: its way from Broadcaster::next_ready() back to the connection.
+  void* owner() const { return config_.owner; }
+
+  // Used by Broadcaster: the topic is gone.
+  void end_topic(TopicId topic, ErrorCode code);
+
+ private:
+  friend class Broadcaster;
+  enum class State : std::uint8_t { kWaitingForHello, kLive, kClosing, kClosed };
+
+  struct Subscription {
+    std::string name;
+    Epoch epoch;
+    Version sent;  // what the client holds once it has read everything sent
+    Version acked;
+    FullReason full_reason = FullReason::kNone;  // not kNone: the next update is full
+    TimePoint next_update;                       // earliest time of the next update, see updates_per_second
+    // Parts of the update under way; the session finishes it before it makes another one of this topic.
+    std::vector<SharedBytes> parts;
+    std::size_t next_part = 0;
+  };
+
+  void handle_hello(TimePoint now, const protocol::HelloT& hello);
+  void handle_subscribe(const protocol::SubscribeT& subscribe, std::uint64_t ref);
+  void handle_unsubscribe(const protocol::UnsubscribeT& unsubscribe, std::uint64_t ref);
+  void handle_get_state(const protocol::GetStateT& get_state, std::uint64_t ref);
+  void handle_action(const protocol::ActionT& action, bool within_rate);
+  void handle_ack(TimePoint now, const protocol::AckT& ack);
+  void handle_heartbeat(TimePoint now, const protocol::HeartbeatT& heartbeat);
+  void handle_message(TimePoint now, protocol::EnvelopeT& envelope);
+
+  // Queues a control message; ends the session where the queue is full.
+  template <typename MessageT>
+  void send(MessageT message);
+  void send_error(ErrorCode code, protocol::Recovery recovery, std::uint64_t ref, const std::string& topic,
+                  const std::string& message, Duration retry_after = Duration::zero());
+  // The peer broke a rule: reports it and disconnects.
+  void fail(TimePoint now, CloseCode close_code, ErrorCode code, const std::string& detail);
+  void report(ErrorCode code, std::string detail, bool from_peer);
+  void announce(TopicId topic, Subscription& subscription, const Position& have);
+  bool wants_update(TopicId topic, const Subscription& subscription) const;
+  void begin_update(TimePoint now, TopicId topic, Subscription& subscription);
+  SharedBytes poll_state(TimePoint now);
+  TimePoint next_deadline() const;
+
+  Broadcaster& broadcaster_;
+  const Limits& limits_;
+  ServerSessionConfig config_;
+  State state_ = State::kWaitingForHello;
+  SessionStats stats_;
+
+  Sequence received_;
+  Sequence sent_;
+  Sequence last_action_;
+  std::uint32_t actions_in_flight_ = 0;
+  TokenBucket message_bucket_;
+  std::uint32_t rate_violations_ = 0;
+
+  std::map<std::uint32_t, Subscription> subscriptions_;  // by TopicId
+  std::uint32_t last_served_ = 0;                        // topics take turns
+  std::map<std::string, Position> pending_;  // what the client holds of topics the application has not decided on
+
+  std::deque<SharedBytes> queue_;
+  std::size_t queue_bytes_ = 0;
+  std::deque<ServerEvent> events_;
+  std::optional<CloseConnection> close_;
+
+  TimePoint opened_at_;
+  TimePoint last_received_;
+  bool asked_ = false;  // a heartbeat of ours waits for any sign of life
+  bool in_ready_list_ = false;
+};
+
+}  // namespace libsync

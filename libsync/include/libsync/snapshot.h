@@ -1,0 +1,37 @@
+// snapshot.h: the immutable bytes of one topic at one version, with their fingerprints.
+#pragma once
+
+#include <memory>
+
+#include "libsync/fingerprint.h"
+#include "libsync/types.h"
+
+namespace libsync {
+
+class Snapshot;
+// Snapshots are shared between history, shards and sessions; none of them can change one.
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+class Snapshot {
+ public:
+  // Copies `bytes`. Cost: one copy, one pass of XXH3.
+  static SnapshotPtr copy_of(BytesView bytes);
+  // Takes `bytes` over. With a `baseline`, chunks that did not change are compared instead of hashed.
+  static SnapshotPtr take(Bytes bytes, const Snapshot* baseline = nullptr);
+  // The snapshot of no bytes, baseline of every full update.
+  static const SnapshotPtr& empty();
+
+  // Aligned for FlatBuffers (16 bytes); valid as long as the snapshot.
+  BytesView bytes() const { return bytes_; }
+  std::size_t size_bytes() const { return bytes_.size(); }
+  const Fingerprints& fingerprints() const { return fingerprints_; }
+  Digest digest() const { return fingerprints_.digest(); }
+
+ private:
+  Snapshot(Bytes bytes, Fingerprints fingerprints);
+
+  Bytes bytes_;
+  Fingerprints fingerprints_;
+};
+
+}  // namespace libsync

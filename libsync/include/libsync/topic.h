@@ -1,0 +1,65 @@
+// topic.h: one independently versioned state: its name, class and priority, its current snapshot.
+// Lives where the state is made (the game thread). What it publishes is immutable and goes to every shard.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libsync/limits.h"
+#include "libsync/result.h"
+#include "libsync/snapshot.h"
+#include "libsync/types.h"
+
+namespace libsync {
+
+// Strict order when bytes are short: a player's own state before what is near before the rest.
+enum class TopicClass : std::uint8_t { kOwn, kNear, kBulk };
+
+struct TopicInfo {
+  TopicId id;
+  std::string name;  // "world", "player/alice"
+  Epoch epoch;
+  TopicClass topic_class = TopicClass::kBulk;
+  std::uint8_t priority = 128;  // relative weight within the class
+};
+
+// One step of a topic. Everything in it is shared and immutable, so that it may be posted to any thread.
+struct TopicUpdate {
+  std::shared_ptr<const TopicInfo> topic;
+  Version version;
+  SnapshotPtr snapshot;
+  // The patch from the previous version, encoded once for all. Null for the first version of an epoch.
+  Version base_version;
+  SharedBytes patch;
+};
+
+class Topic {
+ public:
+  // Requires: `limits` outlives the topic.
+  Topic(TopicInfo info, const Limits& limits);
+  // Continues an epoch that was saved after its last version had been published.
+  Topic(TopicInfo info, const Limits& limits, Version version, Bytes snapshot);
+
+  // Takes the topic's state as it is now. Nothing if the bytes did not change; otherwise the next version.
+  // Errors: kSnapshotTooBig; the topic stays as it was.
+  [[nodiscard]] Result<std::optional<TopicUpdate>> publish(BytesView snapshot);
+
+  // The current version as an update without a patch, for a shard that meets the topic for the first time.
+  // Requires: position().version is not zero.
+  TopicUpdate current() const;
+
+  const TopicInfo& info() const { return *info_; }
+  // What a client that is up to date holds. Version zero before the first publish.
+  Position position() const;
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+
+ private:
+  const Limits& limits_;
+  std::shared_ptr<const TopicInfo> info_;
+  Version version_;
+  SnapshotPtr snapshot_;
+};
+
+}  // namespace libsync

@@ -1,0 +1,160 @@
+#include "libsync/broadcaster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libsync/patch.h"
+#include "libsync/server_session.h"
+
+namespace libsync {
+namespace {
+
+EncodedUpdate encode(const UpdateHeader& header, BytesView body, const Limits& limits) {
+  EncodedUpdate update{header, encode_state_frames(header, body, limits), 0};
+  for (const SharedBytes& frame : update.frames) update.size_bytes += frame->size();
+  return update;
+}
+
+}  // namespace
+
+void Broadcaster::publish(const TopicUpdate& update) {
+  Entry& entry = topics_.try_emplace(update.topic->id.value, limits_).first->second;
+  const bool same_epoch = entry.info != nullptr && entry.info->epoch == update.topic->epoch;
+  const Version held = entry.store.latest_version();
+  // The current state at first sight may arrive twice, when two sessions ask for the same topic.
+  if (same_epoch && update.version <= held) return;
+  const bool follows = same_epoch && update.patch != nullptr && update.base_version == held;
+  if (!same_epoch) entry.store.clear();
+  entry.info = update.topic;
+  entry.store.push(update.version, update.snapshot);
+  entry.patches.clear();
+  entry.fulls.clear();
+  entry.patch = follows ? update.patch : nullptr;
+  entry.patch_base = update.base_version;
+  // Whoever is served last waits for all the others' sends; everybody takes that turn.
+  const std::size_t count = entry.subscribers.size();
+  for (std::size_t i = 0; i < count; ++i) mark_ready(entry.subscribers[(rotation_ + i) % count]);
+  ++rotation_;
+}
+
+void Broadcaster::remove(TopicId topic, ErrorCode code) {
+  const auto found = topics_.find(topic.value);
+  if (found == topics_.end()) return;
+  // Ending the topic makes a session leave the list, so it is walked as a copy.
+  const std::vector<ServerSession*> subscribers = found->second.subscribers;
+  for (ServerSession* session : subscribers) session->end_topic(topic, code);
+  topics_.erase(found);
+}
+
+const TopicInfo* Broadcaster::info(TopicId topic) const {
+  const auto found = topics_.find(topic.value);
+  return found == topics_.end() ? nullptr : found->second.info.get();
+}
+
+Position Broadcaster::position(TopicId topic) const {
+  const Entry& found = entry(topic);
+  return {found.info->epoch, found.store.latest_version(), found.store.latest()->digest()};
+}
+
+FullReason Broadcaster::check_baseline(TopicId topic, const Position& have) const {
+  const Entry& found = entry(topic);
+  if (have.version.value == 0) return FullReason::kFirst;
+  if (have.epoch != found.info->epoch) return FullReason::kEpochChanged;
+  const SnapshotPtr baseline = found.store.find(have.version);
+  if (baseline == nullptr) return FullReason::kBaselineGone;
+  return baseline->digest() == have.digest ? FullReason::kNone : FullReason::kDigestMismatch;
+}
+
+const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullReason reason) {
+  Entry& found = entry(topic);
+  if (reason != FullReason::kNone) return full_update(found, reason);
+  const auto cached = found.patches.find(base.value);
+  if (cached != found.patches.end()) {
+    ++stats_.cache_hits;
+    return cached->second;
+  }
+  const SnapshotPtr baseline = found.store.find(base);
+  if (baseline == nullptr) return full_update(found, FullReason::kBaselineGone);
+  const SnapshotPtr target = found.store.latest();
+  SharedBytes patch = found.patch_base == base ? found.patch : nullptr;
+  if (patch == nullptr) {
+    auto made = std::make_shared<Bytes>();
+    make_patch(*baseline, *target, *made);
+    patch = std::move(made);
+    ++stats_.patches_encoded;
+  }
+  if (patch->size() >= target->size_bytes()) return full_update(found, FullReason::kSmaller);
+  UpdateHeader header;
+  header.topic = topic;
+  header.version = found.store.latest_version();
+  header.kind = UpdateKind::kPatch;
+  header.base_version = base;
+  return found.patches.emplace(base.value, encode(header, *patch, limits_)).first->second;
+}
+
+const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {
+  const auto cached = entry.fulls.find(reason);
+  if (cached != entry.fulls.end()) {
+    ++stats_.cache_hits;
+    return cached->second;
+  }
+  Bytes body;
+  make_patch(*Snapshot::empty(), *entry.store.latest(), body);
+  ++stats_.fulls_encoded;
+  UpdateHeader header;
+  header.topic = entry.info->id;
+  header.version = entry.store.latest_version();
+  header.kind = UpdateKind::kFull;
+  header.reason = reason;
+  return entry.fulls.emplace(reason, encode(header, body, limits_)).first->second;
+}
+
+ServerSession* Broadcaster::next_ready() {
+  if (ready_.empty()) return nullptr;
+  ServerSession* session = ready_.front();
+  ready_.pop_front();
+  session->in_ready_list_ = false;
+  return session;
+}
+
+std::size_t Broadcaster::history_bytes() const {
+  std::size_t total = 0;
+  for (const auto& [id, entry] : topics_) total += entry.store.size_bytes();
+  return total;
+}
+
+void Broadcaster::add_subscriber(TopicId topic, ServerSession* session) { entry(topic).subscribers.push_back(session); }
+
+void Broadcaster::remove_subscriber(TopicId topic, ServerSession* session) {
+  const auto found = topics_.find(topic.value);
+  if (found == topics_.end()) return;
+  std::vector<ServerSession*>& subscribers = found->second.subscribers;
+  const auto at = std::find(subscribers.begin(), subscribers.end(), session);
+  if (at == subscribers.end()) return;
+  *at = subscribers.back();
+  subscribers.pop_back();
+}
+
+void Broadcaster::mark_ready(ServerSession* session) {
+  if (session->in_ready_list_) return;
+  session->in_ready_list_ = true;
+  ready_.push_back(session);
+}
+
+void Broadcaster::forget(ServerSession* session) {
+  if (session->in_ready_list_) std::erase(ready_, session);
+}
+
+Broadcaster::Entry& Broadcaster::entry(TopicId topic) {
+  const auto found = topics_.find(topic.value);
+  SYNC_ASSERT(found != topics_.end());
+  return found->second;
+}
+
+const Broadcaster::Entry& Broadcaster::entry(TopicId topic) const {
+  const auto found = topics_.find(topic.value);
+  SYNC_ASSERT(found != topics_.end());
+  return found->second;
+}
+
+}  // namespace libsync

@@ -1,0 +1,77 @@
+#include "libsync/fingerprint.h"
+
+#include <xxhash.h>
+// After xxhash.h: picks AVX2 or AVX-512 at run time, three to four times the speed of the baseline build.
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "libsync/result.h"
+
+namespace libsync {
+namespace {
+
+constexpr std::size_t kGroupChunks = 64;
+
+std::uint64_t hash(const void* data, std::size_t size_bytes) {
+#if defined(__x86_64__)
+  return XXH3_64bits_dispatch(data, size_bytes);
+#else
+  return XXH3_64bits(data, size_bytes);
+#endif
+}
+
+static_assert(std::endian::native == std::endian::little, "fingerprints are hashed as they lie in memory");
+
+}  // namespace
+
+std::size_t chunk_size_bytes(std::size_t size_bytes) {
+  return std::max(kMinChunkBytes, std::bit_ceil((size_bytes + kMaxChunks - 1) / kMaxChunks));
+}
+
+Fingerprints::Fingerprints() { finish(); }
+
+Fingerprints Fingerprints::of(BytesView bytes) { return of(bytes, {}, Fingerprints()); }
+
+Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints) {
+  SYNC_ASSERT(baseline.size() == baseline_fingerprints.size_bytes());
+  Fingerprints result;
+  result.size_bytes_ = bytes.size();
+  const std::size_t chunk_size = chunk_size_bytes(bytes.size());
+  const bool comparable = chunk_size == chunk_size_bytes(baseline.size());
+  result.chunks_.reserve((bytes.size() + chunk_size - 1) / chunk_size);
+  for (std::size_t begin = 0; begin < bytes.size(); begin += chunk_size) {
+    const std::size_t count = std::min(chunk_size, bytes.size() - begin);
+    // The last chunk of either side may be shorter; equal only where both have the same bytes and the same length.
+    const std::size_t baseline_count = begin < baseline.size() ? std::min(chunk_size, baseline.size() - begin) : 0;
+    const bool unchanged =
+        comparable && count == baseline_count && std::memcmp(bytes.data() + begin, baseline.data() + begin, count) == 0;
+    result.chunks_.push_back(unchanged ? baseline_fingerprints.chunks_[begin / chunk_size]
+                                       : hash(bytes.data() + begin, count));
+  }
+  result.finish();
+  return result;
+}
+
+void Fingerprints::finish() {
+  groups_.clear();
+  for (std::size_t begin = 0; begin < chunks_.size(); begin += kGroupChunks) {
+    const std::size_t count = std::min(kGroupChunks, chunks_.size() - begin);
+    groups_.push_back(hash(chunks_.data() + begin, count * sizeof(std::uint64_t)));
+  }
+  std::array<std::uint64_t, 1 + kMaxChunks / kGroupChunks> root;
+  root[0] = size_bytes_;
+  std::copy(groups_.begin(), groups_.end(), root.begin() + 1);
+  digest_ = Digest{hash(root.data(), (1 + groups_.size()) * sizeof(std::uint64_t))};
+}
+
+Digest digest_of(BytesView bytes) { return Fingerprints::of(bytes).digest(); }
+
+std::uint64_t xxh3_64(BytesView bytes) { return hash(bytes.data(), bytes.size()); }
+
+}  // namespace libsync

@@ -1,0 +1,174 @@
+#include "libsync/patch.h"
+
+#include <cstring>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "byte_reader.h"
+#include "byte_writer.h"
+#include "patch_encoder.h"
+
+namespace libsync {
+namespace {
+
+constexpr std::uint64_t kMaxSize = std::numeric_limits<std::uint32_t>::max();
+
+Error malformed(const char* detail) { return Error{ErrorCode::kMalformed, std::string("patch: ") + detail}; }
+
+void write_header(const Snapshot& baseline, const Snapshot& target, ByteWriter& writer) {
+  writer.u8(kPatchFormat);
+  writer.varint(baseline.size_bytes());
+  writer.varint(target.size_bytes());
+  writer.u64(target.digest().value);
+}
+
+// Executes the ops of a patch. Fills `target` front to back; it never reads what it wrote.
+class OpRunner {
+ public:
+  OpRunner(BytesView baseline, BytesView ops, Bytes& target) : baseline_(baseline), ops_(ops), target_(target) {}
+
+  // Null on success, otherwise what is wrong.
+  const char* run() {
+    while (!ops_.at_end()) {
+      std::uint64_t op = 0;
+      if (!ops_.read_varint(op, std::numeric_limits<std::uint64_t>::max())) return "bad op";
+      const auto kind = static_cast<PatchOp>(op & 3);
+      const std::uint64_t count = op >> 2;
+      if (count == 0) return "op of nothing";
+      if (last_ == PatchOp::kSeek && kind != PatchOp::kCopy && kind != PatchOp::kLanes) return "seek without use";
+      if (last_ == kind && (kind == PatchOp::kCopy || kind == PatchOp::kAdd)) return "ops that should be one";
+      last_ = kind;
+      const char* problem = nullptr;
+      switch (kind) {
+        case PatchOp::kCopy:
+          problem = copy(count);
+          break;
+        case PatchOp::kAdd:
+          problem = add(count);
+          break;
+        case PatchOp::kSeek:
+          problem = seek(count);
+          break;
+        case PatchOp::kLanes:
+          problem = lanes(count);
+          break;
+      }
+      if (problem != nullptr) return problem;
+    }
+    if (last_ == PatchOp::kSeek) return "seek without use";
+    if (written_ != target_.size()) return "target not full";
+    return nullptr;
+  }
+
+ private:
+  const char* copy(std::uint64_t count) {
+    if (count > baseline_.size() - cursor_) return "copy past the end of the baseline";
+    if (count > target_.size() - written_) return "copy past the end of the target";
+    std::memcpy(target_.data() + written_, baseline_.data() + cursor_, count);
+    cursor_ += count;
+    written_ += count;
+    return nullptr;
+  }
+
+  const char* add(std::uint64_t count) {
+    if (count > target_.size() - written_) return "add past the end of the target";
+    BytesView literal;
+    if (!ops_.read_bytes(count, literal)) return "add past the end of the patch";
+    std::memcpy(target_.data() + written_, literal.data(), count);
+    written_ += count;
+    return nullptr;
+  }
+
+  const char* seek(std::uint64_t count) {
+    const std::int64_t distance = unzigzag64(count);
+    // Both sides fit in 33 bits once the distance is known to, so the sum cannot overflow.
+    if (distance > static_cast<std::int64_t>(kMaxSize) || distance < -static_cast<std::int64_t>(kMaxSize)) {
+      return "seek outside the baseline";
+    }
+    const std::int64_t cursor = static_cast<std::int64_t>(cursor_) + distance;
+    if (cursor < 0 || cursor > static_cast<std::int64_t>(baseline_.size())) return "seek outside the baseline";
+    cursor_ = static_cast<std::size_t>(cursor);
+    return nullptr;
+  }
+
+  const char* lanes(std::uint64_t count) {
+    if (count > (baseline_.size() - cursor_) / 4) return "lanes past the end of the baseline";
+    if (count > (target_.size() - written_) / 4) return "lanes past the end of the target";
+    for (std::uint64_t i = 0; i < count; ++i) {
+      std::uint64_t difference = 0;
+      if (!ops_.read_varint(difference, kMaxSize)) return "bad lane";
+      std::uint32_t lane = 0;
+      std::memcpy(&lane, baseline_.data() + cursor_, 4);
+      lane += unzigzag32(static_cast<std::uint32_t>(difference));
+      std::memcpy(target_.data() + written_, &lane, 4);
+      cursor_ += 4;
+      written_ += 4;
+    }
+    return nullptr;
+  }
+
+  BytesView baseline_;
+  ByteReader ops_;
+  Bytes& target_;
+  std::size_t cursor_ = 0;
+  std::size_t written_ = 0;
+  PatchOp last_ = PatchOp::kLanes;  // may be followed by anything, as the start may
+};
+
+}  // namespace
+
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
+  SYNC_ASSERT(baseline.size_bytes() <= kMaxSize && target.size_bytes() <= kMaxSize);
+  out.clear();
+  ByteWriter writer(out);
+  write_header(baseline, target, writer);
+  const std::size_t ops_offset = out.size();
+  PatchEncoder(baseline.bytes(), target.bytes(), out).run();
+  // The encoder looks ahead a little only, so unrelated bytes may cost more than a plain copy of the target.
+  const std::size_t plain_bytes =
+      target.size_bytes() == 0 ? 0 : varint_size(std::uint64_t{target.size_bytes()} << 2) + target.size_bytes();
+  if (out.size() - ops_offset > plain_bytes) {
+    out.resize(ops_offset);
+    writer.varint(std::uint64_t{target.size_bytes()} << 2 | static_cast<std::uint64_t>(PatchOp::kAdd));
+    writer.bytes(target.bytes());
+  }
+}
+
+Result<PatchHeader> read_patch_header(BytesView patch) {
+  ByteReader reader(patch);
+  PatchHeader header;
+  std::uint64_t baseline_size = 0;
+  std::uint64_t target_size = 0;
+  if (!reader.read_u8(header.format)) return malformed("empty");
+  if (header.format != kPatchFormat) return malformed("unknown format");
+  if (!reader.read_varint(baseline_size, kMaxSize)) return malformed("bad baseline size");
+  if (!reader.read_varint(target_size, kMaxSize)) return malformed("bad target size");
+  if (!reader.read_u64(header.digest.value)) return malformed("no digest");
+  header.baseline_size_bytes = baseline_size;
+  header.target_size_bytes = target_size;
+  header.ops_offset = reader.position();
+  return header;
+}
+
+Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits) {
+  const Result<PatchHeader> header = read_patch_header(patch);
+  if (!header) return header.error();
+  if (header->baseline_size_bytes != baseline.size_bytes()) {
+    return Error{ErrorCode::kWrongBaseline, "patch: made for a baseline of another size"};
+  }
+  if (header->target_size_bytes > limits.max_snapshot_bytes) {
+    return Error{ErrorCode::kSnapshotTooBig, "patch: target above the limit"};
+  }
+  Bytes target(header->target_size_bytes);
+  if (const char* problem = OpRunner(baseline.bytes(), patch.subspan(header->ops_offset), target).run()) {
+    return malformed(problem);
+  }
+  SnapshotPtr snapshot = Snapshot::take(std::move(target), &baseline);
+  if (snapshot->digest() != header->digest) {
+    return Error{ErrorCode::kDigestMismatch, "patch: the result is not the sender's"};
+  }
+  return snapshot;
+}
+
+}  // namespace libsync
