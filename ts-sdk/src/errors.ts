@@ -13,7 +13,12 @@ export type ErrorCodeName = keyof typeof ErrorCode;
  * - kApplication: a listener or a topic's reader threw; the cause is in `cause`;
  * - kUnrecognized: the server sent a code this version does not know.
  */
-export type LocalErrorName = "kConnectFailed" | "kConnectionLost" | "kClosed" | "kApplication" | "kUnrecognized";
+export type LocalErrorName =
+  | "kConnectFailed"
+  | "kConnectionLost"
+  | "kClosed"
+  | "kApplication"
+  | "kUnrecognized";
 
 export type ErrorName = ErrorCodeName | LocalErrorName;
 
@@ -27,17 +32,19 @@ export interface SyncErrorDetails {
   readonly cause?: unknown;
 }
 
-/** A failure with a `code` to decide by; `message` is for people. */
+/** A failure with a `code` to decide by; `message`, the code and `detail`, is for people. */
 export class SyncError extends Error {
   override readonly name = "SyncError";
   readonly code: ErrorName;
+  readonly detail: string;
   readonly topic: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly closeCode: number | undefined;
 
-  constructor(code: ErrorName, message: string, details: SyncErrorDetails = {}) {
-    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: ErrorName, detail: string, details: SyncErrorDetails = {}) {
+    super(`${code}: ${detail}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.detail = detail;
     this.topic = details.topic;
     this.retryAfterMs = details.retryAfterMs;
     this.closeCode = details.closeCode;

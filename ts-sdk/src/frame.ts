@@ -82,7 +82,8 @@ function decodePart(isFirst: boolean, isLast: boolean, reader: ByteReader): Fram
   if (isFirst && isLast) return { type: "whole" };
   const index = reader.varint(kMaxU32);
   if (isFirst !== (index === 0)) throw malformed("a part out of place");
-  if (isFirst) return { type: "first", total: reader.varint(kMaxU32) };
+  // Above 2^53 the number is rounded, which the assembler's bound does not mind.
+  if (isFirst) return { type: "first", total: Number(reader.varint64()) };
   return { type: "later", index, isLast };
 }
 

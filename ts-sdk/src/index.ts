@@ -1,3 +1,29 @@
 // The public surface of @libsync/sdk, and nothing else.
 
+export type { BackoffOptions } from "./backoff.js";
+export { type Client, type ConnectOptions, connect, type TopicOptions } from "./client.js";
+export { type ErrorCodeName, type ErrorName, errorName, type LocalErrorName, SyncError } from "./errors.js";
+export { chunkSize, digestOf, type Fingerprints, initHash, makeFingerprints, xxh3 } from "./fingerprint.js";
 export { CloseCode, ErrorCode } from "./generated/protocol_generated.js";
+export { kDefaultLimits, type Limits } from "./limits.js";
+export { applyPatch } from "./patch.js";
+export type { Timers } from "./platform.js";
+export { makeSnapshot, type Snapshot } from "./snapshot.js";
+export type { WebSocketFactory, WebSocketLike } from "./transport.js";
+export type {
+  ActionResult,
+  ClientStats,
+  ConnectionState,
+  Digest,
+  Epoch,
+  Position,
+  ReadableStore,
+  RemoveListener,
+  Topic,
+  TopicReader,
+  TopicSnapshot,
+  TopicVersion,
+  UpdateInfo,
+  Version,
+} from "./types.js";
+export { kSdkVersion } from "./version.js";

@@ -23,7 +23,7 @@ export const kDefaultLimits: Limits = {
 };
 
 /** A sender never makes a patch larger than its target by more than this: format, two sizes, digest, one op. */
-export const kPatchOverheadBytes = 64;
+export const kPatchOverheadBytes = 32;
 
 /** What the server announces in Welcome. A bound announced as 0 counts as not announced: the default holds. */
 export interface ServerLimits {

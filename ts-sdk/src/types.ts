@@ -110,3 +110,13 @@ export interface ReadableStore<T> {
   /** The current value: the same object until the next change. */
   readonly getSnapshot: () => T;
 }
+
+/** Makes the application's value from a snapshot's bytes, usually `getRootAs...` of the generated class. */
+export type TopicReader<T> = (bytes: Uint8Array) => T;
+
+/** A subscribed topic: its current snapshot, undefined until the first has arrived, and its changes. */
+export interface Topic<T> extends ReadableStore<TopicSnapshot<T> | undefined> {
+  readonly name: string;
+  /** Unsubscribes. The store keeps its last snapshot and changes no more. Needs no `this`. */
+  readonly close: () => void;
+}
