@@ -1,0 +1,71 @@
+#include "libsync/fingerprint.h"
+
+#include <doctest/doctest.h>
+
+#include "libsync/snapshot.h"
+#include "unit/support.h"
+
+namespace libsync {
+
+TEST_CASE("chunk_size_bytes: a power of two, at least 1,024, at most 4,096 chunks") {
+  CHECK(chunk_size_bytes(0) == 1024);
+  CHECK(chunk_size_bytes(1024 * 4096) == 1024);
+  CHECK(chunk_size_bytes(1024 * 4096 + 1) == 2048);
+  CHECK(chunk_size_bytes(16u << 20) == 4096);
+  for (std::size_t size = 1; size < (std::size_t{1} << 31); size = size * 3 + 1) {
+    const std::size_t chunk = chunk_size_bytes(size);
+    CHECK((chunk & (chunk - 1)) == 0);
+    CHECK((size + chunk - 1) / chunk <= kMaxChunks);
+    CHECK((chunk == kMinChunkBytes || (size + chunk / 2 - 1) / (chunk / 2) > kMaxChunks));
+  }
+}
+
+TEST_CASE("xxh3_64: is the published hash") { CHECK(xxh3_64(test::bytes_of("abc")) == 0x78af5f94892f3950u); }
+
+TEST_CASE("Fingerprints: one per chunk, and the digest sees every byte and the size") {
+  test::Random random(1);
+  for (const std::size_t size : {0u, 1u, 1023u, 1024u, 1025u, 65536u, 65537u, 200'000u}) {
+    CAPTURE(size);
+    Bytes bytes = test::random_bytes(random, size);
+    const Fingerprints whole = Fingerprints::of(bytes);
+    CHECK(whole.chunks().size() == (size + 1023) / 1024);
+    for (int i = 0; i < 20 && size > 0; ++i) {
+      const std::size_t at = test::pick(random, 0, size - 1);
+      bytes[at] ^= std::byte{1};
+      CHECK(digest_of(bytes) != whole.digest());
+      bytes[at] ^= std::byte{1};
+    }
+    bytes.push_back(std::byte{0});
+    CHECK(digest_of(bytes) != whole.digest());
+  }
+  CHECK(digest_of(Bytes(1024)) != digest_of(Bytes(2048)));
+}
+
+TEST_CASE("Fingerprints: those taken over from a baseline are those of the bytes") {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    test::Random random(seed);
+    const Bytes baseline = test::random_bytes(random, test::pick(random, 0, 20'000));
+    Bytes target = baseline;
+    target.resize(test::pick(random, 0, 3) == 0 ? test::pick(random, 0, 20'000) : baseline.size());
+    for (std::uint64_t i = test::pick(random, 0, 5); i > 0 && !target.empty(); --i) {
+      target[test::pick(random, 0, target.size() - 1)] ^= std::byte{8};
+    }
+    const Fingerprints reused = Fingerprints::of(target, baseline, Fingerprints::of(baseline));
+    const Fingerprints fresh = Fingerprints::of(target);
+    CHECK(reused.digest() == fresh.digest());
+    CHECK(std::equal(reused.chunks().begin(), reused.chunks().end(), fresh.chunks().begin(), fresh.chunks().end()));
+  }
+}
+
+TEST_CASE("Snapshot: keeps its bytes and their digest") {
+  test::Random random(2);
+  const Bytes bytes = test::random_bytes(random, 5000);
+  const SnapshotPtr snapshot = Snapshot::copy_of(bytes);
+  CHECK(std::equal(bytes.begin(), bytes.end(), snapshot->bytes().begin(), snapshot->bytes().end()));
+  CHECK(snapshot->digest() == digest_of(bytes));
+  CHECK(reinterpret_cast<std::uintptr_t>(snapshot->bytes().data()) % 16 == 0);
+  CHECK(Snapshot::empty()->size_bytes() == 0);
+}
+
+}  // namespace libsync
