@@ -1,0 +1,270 @@
+import { ByteBuffer } from "flatbuffers";
+import { describe, expect, test } from "vitest";
+import { SyncError } from "../src/errors.js";
+import * as wire from "../src/generated/protocol_generated.js";
+import { type ClientMessage, decodeMessage, encodeMessage } from "../src/message.js";
+import { codeOf, envelope, makeRandom, welcome } from "./support.js";
+
+type WireMessage = NonNullable<wire.EnvelopeT["message"]>;
+
+const kServerMessages: readonly [wire.Message, WireMessage, object][] = [
+  [
+    wire.Message.Welcome,
+    welcome({
+      secret: [1, 2, 3],
+      schemaFingerprint: 5n,
+      lastActionSequence: 6n,
+      tokenExpiresInMs: 7n,
+    }),
+    {
+      type: "welcome",
+      protocol: 1,
+      patchFormat: 1,
+      outcome: wire.SessionOutcome.kFresh,
+      schemaFingerprint: 5n,
+      server: "test",
+      lastActionSequence: 6n,
+      tokenExpiresInMs: 7,
+      limits: {
+        maxMessageBytes: 65_536,
+        maxSnapshotBytes: 1 << 24,
+        maxTopics: 64,
+        maxActionsInFlight: 4,
+        messagesPerSecond: 60,
+        messagesBurst: 120,
+        updatesPerSecond: 10,
+        heartbeatIntervalMs: 9_000,
+        heartbeatTimeoutMs: 9_000,
+        reconnectWindowMs: 2_000,
+      },
+    },
+  ],
+  [
+    wire.Message.Subscribed,
+    new wire.SubscribedT("welt/\u00fc", 4, 2n ** 64n - 1n, 9n, wire.TopicOutcome.kPatch),
+    { type: "subscribed", name: "welt/\u00fc", topic: 4, epoch: 2n ** 64n - 1n, version: 9n, outcome: 2 },
+  ],
+  [
+    wire.Message.Unsubscribed,
+    new wire.UnsubscribedT(4, wire.ErrorCode.kForbiddenTopic),
+    { type: "unsubscribed", topic: 4, code: "kForbiddenTopic" },
+  ],
+  [
+    wire.Message.ActionResult,
+    new wire.ActionResultT(
+      3n,
+      wire.ActionStatus.kRefused,
+      wire.ErrorCode.kActionRefused,
+      "no",
+      [new wire.TopicVersionT(1, 2n, 3n), new wire.TopicVersionT(4, 5n, 6n)],
+      true,
+      [9, 8, 7],
+    ),
+    {
+      type: "actionResult",
+      actionSequence: 3n,
+      status: wire.ActionStatus.kRefused,
+      code: "kActionRefused",
+      message: "no",
+      visibleAt: [
+        { topic: 1, epoch: 2n, version: 3n },
+        { topic: 4, epoch: 5n, version: 6n },
+      ],
+      durable: true,
+      payload: Uint8Array.of(9, 8, 7),
+    },
+  ],
+  [wire.Message.Heartbeat, new wire.HeartbeatT(1n, 2n), { type: "heartbeat", sentMs: 1n, echoMs: 2n }],
+  [
+    wire.Message.Error,
+    new wire.ErrorT(wire.ErrorCode.kRateLimited, wire.Recovery.kRetryable, 250, 8n, "world", "slow down"),
+    {
+      type: "error",
+      code: "kRateLimited",
+      recovery: wire.Recovery.kRetryable,
+      retryAfterMs: 250,
+      refSequence: 8n,
+      topic: "world",
+      message: "slow down",
+    },
+  ],
+  [
+    wire.Message.Disconnect,
+    new wire.DisconnectT(wire.CloseCode.kServiceRestart, wire.ErrorCode.kShuttingDown, true, 100, "bye"),
+    {
+      type: "disconnect",
+      closeCode: 1012,
+      code: "kShuttingDown",
+      reconnect: true,
+      retryAfterMs: 100,
+      message: "bye",
+    },
+  ],
+];
+
+const buffers = () => kServerMessages.map(([type, message], i) => envelope(BigInt(i + 1), type, message));
+
+describe("decodeMessage", () => {
+  test.each(kServerMessages)(
+    "decodeMessage: reads what the generated code wrote, type %i",
+    (type, message, value) => {
+      expect(decodeMessage(envelope(77n, type, message))).toEqual({ sequence: 77n, message: value });
+    },
+  );
+
+  test("decodeMessage: reads messages whose fields are all absent", () => {
+    const empty = decodeMessage(envelope(1n, wire.Message.Error, new wire.ErrorT()));
+    expect(empty.message).toMatchObject({ code: "kNone", topic: "", message: "" });
+  });
+
+  test("decodeMessage: refuses a message cut at any length", () => {
+    for (const bytes of buffers()) {
+      // A builder pads the end to the largest alignment: what is cut there is nothing.
+      const whole = decodeMessage(bytes);
+      for (let size = 0; size < bytes.length; size += 1) {
+        const code = codeOf(() => expect(decodeMessage(bytes.slice(0, size))).toEqual(whole));
+        if (code === "nothing thrown") expect(bytes.length - size).toBeLessThan(8);
+        else expect(code).toBe("kMalformed");
+      }
+    }
+  });
+
+  test("decodeMessage: refuses what only clients send, unknown types and nothing", () => {
+    const ack = envelope(1n, wire.Message.Ack, new wire.AckT());
+    expect(codeOf(() => decodeMessage(ack))).toBe("kUnexpectedMessage");
+    expect(codeOf(() => decodeMessage(withType(14)))).toBe("kUnknownMessage");
+    expect(codeOf(() => decodeMessage(withType(255)))).toBe("kUnknownMessage");
+    expect(codeOf(() => decodeMessage(withType(0)))).toBe("kMalformed");
+  });
+
+  test("decodeMessage: refuses another identifier", () => {
+    const bytes = buffers()[0] ?? new Uint8Array(0);
+    bytes[7] = 0x32;
+    expect(codeOf(() => decodeMessage(bytes))).toBe("kMalformed");
+  });
+
+  test("decodeMessage: meets flipped bits with a typed error or a value, soon", () => {
+    const random = makeRandom(21);
+    const started = performance.now();
+    const counts = new Map<string, number>();
+    for (let round = 0; round < 20_000; round += 1) {
+      const bytes = buffers()[round % kServerMessages.length] ?? new Uint8Array(0);
+      for (let flips = 0; flips <= round % 4; flips += 1) {
+        const at = Math.floor(random() * bytes.length);
+        bytes[at] = round % 2 === 0 ? (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8)) : 0xff;
+      }
+      const code = codeOf(() => decodeMessage(bytes));
+      counts.set(code, (counts.get(code) ?? 0) + 1);
+    }
+    expect(performance.now() - started).toBeLessThan(10_000);
+    const codes = new Set(counts.keys());
+    for (const code of ["nothing thrown", "kMalformed", "kUnexpectedMessage", "kUnknownMessage"])
+      codes.delete(code);
+    expect([...codes]).toEqual([]);
+    expect(counts.get("kMalformed")).toBeGreaterThan(1_000);
+  });
+
+  test("decodeMessage: refuses a vector that claims more elements than there are bytes", () => {
+    const result = new wire.ActionResultT(
+      1n,
+      0,
+      0,
+      null,
+      [new wire.TopicVersionT(1, 2n, 3n)],
+      false,
+      [1, 2, 3, 4],
+    );
+    const bytes = envelope(1n, wire.Message.ActionResult, result);
+    let claims = 0;
+    for (let at = 0; at + 4 <= bytes.length; at += 4) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      const length = view.getUint32(at, true);
+      if (length !== 4 && length !== 1) continue;
+      view.setUint32(at, 0x7fff_fff0, true);
+      if (codeOf(() => decodeMessage(bytes)) === "kMalformed") claims += 1;
+      view.setUint32(at, length, true);
+    }
+    expect(claims).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe("encodeMessage", () => {
+  const read = (message: ClientMessage) => {
+    const bytes = encodeMessage(5n, message);
+    expect((bytes[0] ?? 1) & 3).toBe(0);
+    const buffer = new ByteBuffer(bytes);
+    expect(wire.Envelope.bufferHasIdentifier(buffer)).toBe(true);
+    const root = wire.Envelope.getRootAsEnvelope(buffer).unpack();
+    expect(root.sequence).toBe(5n);
+    return root.message;
+  };
+
+  test("encodeMessage: writes every message of a client", () => {
+    expect(
+      read({
+        type: "hello",
+        protocolMin: 1,
+        protocolMax: 2,
+        patchFormatMax: 1,
+        instance: { low: 3n, high: 4n },
+        isNew: true,
+        schemaFingerprint: 5n,
+        sdk: "sdk",
+        maxSnapshotBytes: 6,
+      }),
+    ).toEqual(new wire.HelloT(1, 2, 1, new wire.Id128T(3n, 4n), true, 5n, "sdk", 6));
+    const have = { epoch: 1n, version: 2n, digest: 3n };
+    expect(
+      read({
+        type: "subscribe",
+        topics: [
+          { name: "a", priority: 128, have: undefined },
+          { name: "b", priority: 0, have },
+        ],
+      }),
+    ).toEqual(
+      new wire.SubscribeT([
+        new wire.TopicRequestT("a", 128, null),
+        new wire.TopicRequestT("b", 0, new wire.PositionT(1n, 2n, 3n)),
+      ]),
+    );
+    expect(read({ type: "unsubscribe", topics: [1, 2] })).toEqual(new wire.UnsubscribeT([1, 2]));
+    expect(read({ type: "getState", topic: 7, cause: wire.ErrorCode.kDigestMismatch })).toEqual(
+      new wire.GetStateT(7, wire.ErrorCode.kDigestMismatch),
+    );
+    expect(read({ type: "action", actionSequence: 9n, payload: Uint8Array.of(1, 2) })).toEqual(
+      new wire.ActionT(9n, [1, 2]),
+    );
+    expect(
+      read({ type: "ack", versions: [{ topic: 1, epoch: 2n, version: 3n }], receivedSequence: 4n }),
+    ).toEqual(new wire.AckT([new wire.TopicVersionT(1, 2n, 3n)], 4n));
+    expect(read({ type: "heartbeat", sentMs: 1n, echoMs: 0n })).toEqual(new wire.HeartbeatT(1n, 0n));
+  });
+});
+
+describe("SyncError", () => {
+  test("SyncError: says its code in words and for programs", () => {
+    const error = new SyncError("kMalformed", "bad", { topic: "world", closeCode: 1007 });
+    expect(error).toMatchObject({
+      code: "kMalformed",
+      message: "kMalformed: bad",
+      topic: "world",
+      closeCode: 1007,
+    });
+    expect(error).toBeInstanceOf(Error);
+  });
+});
+
+/** An Error message whose type byte says something else. */
+function withType(type: number): Uint8Array {
+  const bytes = envelope(1n, wire.Message.Error, new wire.ErrorT());
+  const at = bytes.indexOf(wire.Message.Error);
+  const changed = bytes.slice();
+  for (let i = at; i < bytes.length; i += 1) {
+    if (bytes[i] !== wire.Message.Error) continue;
+    const tried = bytes.slice();
+    tried[i] = type;
+    if (wire.Envelope.getRootAsEnvelope(new ByteBuffer(tried)).messageType() === type) return tried;
+  }
+  return changed;
+}
