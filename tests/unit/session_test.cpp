@@ -270,6 +270,20 @@ TEST_CASE("session: bytes that diverged are found by the next patch and healed b
   CHECK(live.connection.client_saw<Resyncing>().empty());
 }
 
+TEST_CASE("session: a patch for a version that is not held is not applied, even where the bytes would fit") {
+  Live live;
+  live.connection.client_reads = false;
+  Bytes body;
+  make_patch(*Snapshot::copy_of(state(1)), *Snapshot::copy_of(state(5)), body);
+  const UpdateHeader header{TopicId{1}, Version{9}, UpdateKind::kPatch, Version{8}, FullReason::kNone};
+  live.connection.client->handle_frame(live.world.now, *encode_state_frames(header, body, live.world.limits)[0]);
+  live.connection.client_reads = true;
+  live.world.advance(kTick);
+  REQUIRE(live.connection.client_saw<Resyncing>().size() == 1);
+  CHECK(live.connection.client_saw<Resyncing>()[0]->error.code == ErrorCode::kWrongBaseline);
+  CHECK(holds(live.connection, "world", state(1)));
+}
+
 TEST_CASE("session: a server whose patches never fit ends the session instead of looping") {
   Limits limits;
   Live live(limits);

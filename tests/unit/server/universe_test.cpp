@@ -7,8 +7,10 @@
 #include <limits>
 #include <random>
 
+#include "game/genesis.h"
 #include "game/name_rules.h"
 #include "game/research_tree.h"
+#include "game/rules.h"
 #include "universe_support.h"
 
 using namespace libsync;                // NOLINT(google-build-using-namespace)
@@ -237,6 +239,24 @@ TEST_CASE("CreateCelestialBody: refuses what the player cannot pay and takes the
   accepted(game.universe, create_action(BodyType::kAsteroid, {100, 0, 0}));
 }
 
+TEST_CASE("create_body: refuses when energy or minerals alone are short, and leaves player and bodies as they were") {
+  for (const Amounts amounts : {Amounts{14.9, 1000, 0}, Amounts{1000, 14.9, 0}}) {
+    Player::Saved rich;
+    rich.user = kAlice;
+    rich.amounts = amounts;
+    Player player(rich);
+    Bodies bodies = make_bodies(1, 20);
+    const CreateBodyRequest request{BodyType::kAsteroid, {100, 0, 0}, ""};
+    const Result<std::uint32_t> id = create_body(bodies, player, request, 0, 5000);
+    REQUIRE_FALSE(id.has_value());
+    CHECK(id.error().detail ==
+          (amounts.energy < 15 ? "15 energy are needed, 14 are there" : "15 minerals are needed, 14 are there"));
+    CHECK(player.state() == rich);
+    CHECK(bodies.size() == 20);
+    CHECK(create_body(bodies, player, request, 100, 5000).has_value());
+  }
+}
+
 TEST_CASE("CreateCelestialBody: refuses more bodies than the player is allowed, and more than the universe holds") {
   Played game(small());
   run(game.universe, 3000);
@@ -395,6 +415,16 @@ TEST_CASE("SaveGame: asks the shell for a save and shows its tick once that is d
   run(game.universe, 1);
   game.universe.on_saved(kAlice, true);
   CHECK(player_of(game.universe).last_saved_tick() == 5);
+}
+
+TEST_CASE("SaveGame: the records of a save say which save they are") {
+  Played game(small());
+  run(game.universe, 5);
+  accepted(game.universe, save_action());
+  Universe restarted(small());
+  REQUIRE(restarted.load(game.universe.save()).has_value());
+  restarted.join(kAlice);
+  CHECK(player_of(restarted).last_saved_tick() == 5);
 }
 
 TEST_CASE("SaveGame: a save that failed shows nothing; a second one within a second is refused") {

@@ -1,0 +1,290 @@
+// make_vectors FOLDER: writes the golden vectors anew. Run by hand after a change of format, in the same commit as
+// docs/WIRE_FORMAT.md; the tests of C++ and TypeScript only read them. Each file is a JSON array with one object a
+// line, all values strings (bytes and 64-bit numbers in hex), so that a reader needs no JSON library.
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "byte_writer.h"
+#include "libsync/frame.h"
+#include "libsync/message.h"
+#include "libsync/patch.h"
+#include "unit/support.h"
+
+namespace {
+
+using namespace libsync;
+using test::bytes_of;
+using test::Random;
+using test::random_bytes;
+using test::to_hex;
+using test::to_hex64;
+
+using Object = std::vector<std::pair<std::string, std::string>>;
+
+void write_file(const std::string& path, const std::vector<Object>& objects) {
+  std::ofstream file(path);
+  file << "[\n";
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    file << "{";
+    for (std::size_t j = 0; j < objects[i].size(); ++j) {
+      file << (j == 0 ? "" : ", ") << '"' << objects[i][j].first << "\": \"" << objects[i][j].second << '"';
+    }
+    file << (i + 1 == objects.size() ? "}\n" : "},\n");
+  }
+  file << "]\n";
+  std::printf("%s: %zu\n", path.c_str(), objects.size());
+}
+
+// --- Digests: byte i of the input is (i * 31 + size) mod 251.
+
+std::vector<Object> digests() {
+  std::vector<Object> objects;
+  for (const std::size_t size : {0, 1, 8, 17, 1023, 1024, 1025, 2048, 65535, 65536, 65537, 1'000'000, 4'194'305}) {
+    Bytes bytes(size);
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 31 + size) % 251);
+    const Fingerprints fingerprints = Fingerprints::of(bytes);
+    objects.push_back({{"size", std::to_string(size)},
+                       {"chunk_size", std::to_string(chunk_size_bytes(size))},
+                       {"first_fingerprint", size == 0 ? "" : to_hex64(fingerprints.chunks()[0])},
+                       {"digest", to_hex64(fingerprints.digest().value)}});
+  }
+  return objects;
+}
+
+// --- Patches
+
+Object patch_object(const std::string& name, BytesView baseline, BytesView patch) {
+  const Result<SnapshotPtr> applied = apply_patch(*Snapshot::copy_of(baseline), patch, Limits{});
+  return {{"name", name},
+          {"baseline", to_hex(baseline)},
+          {"patch", to_hex(patch)},
+          {"error", applied ? "" : name_of(applied.error().code)},
+          {"target", applied ? to_hex((*applied)->bytes()) : ""},
+          {"digest", applied ? to_hex64((*applied)->digest().value) : ""}};
+}
+
+Object made_patch(const std::string& name, const Bytes& baseline, const Bytes& target) {
+  Bytes patch;
+  make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), patch);
+  return patch_object(name, baseline, patch);
+}
+
+// A patch written op by op; its header says what `target` is.
+Object hand_patch(const std::string& name, const Bytes& baseline, const Bytes& target, const Bytes& ops) {
+  Bytes patch;
+  ByteWriter writer(patch);
+  writer.u8(kPatchFormat);
+  writer.varint(baseline.size());
+  writer.varint(target.size());
+  writer.u64(digest_of(target).value);
+  writer.bytes(ops);
+  return patch_object(name, baseline, patch);
+}
+
+std::vector<Object> patches() {
+  Random random(2026);
+  std::vector<Object> objects;
+  const Bytes base = random_bytes(random, 600);
+  Bytes scalar = base;
+  scalar[100] ^= std::byte{1};
+  scalar[400] ^= std::byte{0x80};
+  Bytes inserted = base;
+  const Bytes addition = random_bytes(random, 37);
+  inserted.insert(inserted.begin() + 200, addition.begin(), addition.end());
+  Bytes removed = base;
+  removed.erase(removed.begin() + 100, removed.begin() + 148);
+  Bytes swapped(base.begin() + 300, base.end());
+  swapped.insert(swapped.end(), base.begin(), base.begin() + 300);
+  objects.push_back(made_patch("nothing to nothing", {}, {}));
+  objects.push_back(made_patch("nothing to something", {}, bytes_of("something")));
+  objects.push_back(made_patch("something to nothing", bytes_of("something"), {}));
+  objects.push_back(made_patch("nothing changed", base, base));
+  objects.push_back(made_patch("two scalars changed", base, scalar));
+  objects.push_back(made_patch("insertion", base, inserted));
+  objects.push_back(made_patch("removal", base, removed));
+  objects.push_back(made_patch("halves swapped", base, swapped));
+  objects.push_back(made_patch("unrelated", base, random_bytes(random, 300)));
+  objects.push_back(made_patch("several chunks", random_bytes(random, 3000), random_bytes(random, 2500)));
+
+  const Bytes abc = bytes_of("abcdefgh");
+  const int copy4 = 4 << 2, copy8 = 8 << 2, add1 = 1 << 2 | 1, lanes1 = 1 << 2 | 3;
+  const int seek4 = 8 << 2 | 2, back1 = 1 << 2 | 2;
+  objects.push_back(hand_patch("copy", abc, abc, bytes_of({copy8})));
+  objects.push_back(hand_patch("seek and copy", abc, bytes_of("efgh"), bytes_of({seek4, copy4})));
+  objects.push_back(hand_patch("lane plus one", abc, bytes_of("bbcd"), bytes_of({lanes1, 2})));
+  objects.push_back(hand_patch("lane minus one", abc, bytes_of({0x60, 'b', 'c', 'd'}), bytes_of({lanes1, 1})));
+  objects.push_back(hand_patch("largest lane difference", bytes_of({0, 0, 0, 0}), bytes_of({0, 0, 0, 0x80}),
+                               bytes_of({lanes1, 0xff, 0xff, 0xff, 0xff, 0x0f})));
+  objects.push_back(
+      hand_patch("unaligned lanes", abc, bytes_of({'f', 'f', 'g', 'h'}), bytes_of({8 << 2 | 2, lanes1, 2})));
+  const auto refused = [&](const std::string& name, std::string_view target, std::initializer_list<int> ops) {
+    objects.push_back(hand_patch(name, abc, bytes_of(target), bytes_of(ops)));
+  };
+  refused("copy past the baseline", "abcdefghi", {9 << 2});
+  refused("copy past the target", "abcdefg", {copy8});
+  refused("copy after copy", "abcd", {2 << 2, 2 << 2});
+  refused("add after add", "xy", {add1, 'x', add1, 'y'});
+  refused("op of nothing", "abcd", {0, copy4});
+  refused("add past the patch", "xy", {2 << 2 | 1, 'x'});
+  refused("seek at the end", "abcd", {copy4, seek4});
+  refused("seek before add", "x", {seek4, add1, 'x'});
+  refused("seek before the baseline", "abcd", {back1, copy4});
+  refused("seek past the baseline", "abcd", {18 << 2 | 2, copy4});
+  refused("seek after seek", "abcd", {seek4, seek4, copy4});
+  refused("huge seek", "abcd", {0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, copy4});
+  refused("varint beyond 64 bits", "abcd", {0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, copy4});
+  refused("varint longer than needed", "abcd", {lanes1, 0x80, 0x00});
+  refused("lane beyond 32 bits", "abcd", {lanes1, 0xff, 0xff, 0xff, 0xff, 0x1f});
+  refused("lanes past the baseline", "abcdefghijkl", {3 << 2 | 3, 0, 0, 0});
+  refused("lanes past the target", "ab", {lanes1, 0});
+  refused("no lane", "abcd", {lanes1});
+  refused("target not full", "abcde", {copy4});
+  refused("no ops", "abcd", {});
+  refused("goes on after the end", "abcd", {copy4, add1, 'x'});
+  objects.push_back(hand_patch("wrong digest", abc, bytes_of("abcx"), bytes_of({copy4})));
+  objects.push_back(patch_object("no bytes", abc, {}));
+  objects.push_back(patch_object("unknown format", abc, bytes_of({2, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
+  objects.push_back(patch_object("other baseline", abc, bytes_of({1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
+  objects.push_back(
+      patch_object("target above the limit", abc, bytes_of({1, 8, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0})));
+  return objects;
+}
+
+// --- State frames
+
+Object frame_object(const std::string& name, BytesView bytes) {
+  const Result<StateFrame> frame = decode_state_frame(bytes, Limits{});
+  Object object = {{"name", name}, {"frame", to_hex(bytes)}, {"error", frame ? "" : name_of(frame.error().code)}};
+  if (!frame) return object;
+  const UpdateHeader& header = frame->header;
+  object.insert(object.end(), {{"topic", std::to_string(header.topic.value)},
+                               {"version", std::to_string(header.version.value)},
+                               {"kind", header.kind == UpdateKind::kFull ? "full" : "patch"},
+                               {"base_version", std::to_string(header.base_version.value)},
+                               {"reason", std::to_string(static_cast<int>(header.reason))},
+                               {"first", frame->first ? "1" : "0"},
+                               {"last", frame->last ? "1" : "0"},
+                               {"part", std::to_string(frame->part)},
+                               {"total_bytes", std::to_string(frame->total_bytes)},
+                               {"body", to_hex(frame->body)}});
+  return object;
+}
+
+std::vector<Object> frames() {
+  std::vector<Object> objects;
+  Limits parts;
+  parts.max_part_bytes = 5;
+  const UpdateHeader patch{TopicId{300}, Version{1'000'000}, UpdateKind::kPatch, Version{999'997}, FullReason::kNone};
+  const UpdateHeader full{TopicId{1}, Version{1}, UpdateKind::kFull, Version{}, FullReason::kEpochChanged};
+  const UpdateHeader far{TopicId{0xffffffff}, Version{~0ull}, UpdateKind::kPatch, Version{1}, FullReason::kNone};
+  const Bytes body = bytes_of("twelve bytes");
+  for (const auto& [name, header] : {std::pair{"patch", patch}, std::pair{"full", full}, std::pair{"far", far}}) {
+    objects.push_back(frame_object(name, *encode_state_frames(header, body, Limits{})[0]));
+    int part = 0;
+    for (const SharedBytes& frame : encode_state_frames(header, body, parts)) {
+      objects.push_back(frame_object(std::string(name) + ", part " + std::to_string(part++), *frame));
+    }
+  }
+  const int whole = 0b11'00'01, whole_full = 0b11'01'01;
+  const std::pair<const char*, std::initializer_list<int>> refused[] = {
+      {"no bytes", {}},
+      {"unknown frame format", {whole | 0b01'000000, 1, 2, 1, 0}},
+      {"chunk diff", {0b11'10'01, 1, 2, 1, 0}},
+      {"unknown kind", {0b11'11'01, 1, 2, 1, 0}},
+      {"version zero", {whole, 1, 0, 1, 0}},
+      {"back by nothing", {whole, 1, 2, 0, 0}},
+      {"back to zero", {whole, 1, 2, 2, 0}},
+      {"varint longer than needed", {whole, 0x81, 0x00, 2, 1, 0}},
+      {"topic beyond 32 bits", {whole, 0xff, 0xff, 0xff, 0xff, 0x1f, 2, 1, 0}},
+      {"no reason", {whole_full, 1, 1, 0, 0}},
+      {"unknown reason", {whole_full, 1, 1, 99, 0}},
+      {"first part with another number", {0b01'01'01, 1, 1, 1, 1, 9, 0}},
+      {"later part with number zero", {0b00'01'01, 1, 1, 1, 0, 0}},
+      {"total that this part already holds", {0b01'01'01, 1, 1, 1, 0, 1, 0}},
+      {"total above the limit", {0b01'01'01, 1, 1, 1, 0, 0xff, 0xff, 0xff, 0x7f, 0}},
+      {"no body", {whole, 1, 2, 1}},
+  };
+  for (const auto& [name, bytes] : refused) objects.push_back(frame_object(name, bytes_of(bytes)));
+  return objects;
+}
+
+// --- Control messages, as C++ writes them
+
+template <typename MessageT>
+Object message_object(const std::string& type, std::uint64_t sequence, MessageT message,
+                      std::pair<std::string, std::string> sample) {
+  return {{"type", type},
+          {"sequence", std::to_string(sequence)},
+          {"message", to_hex(*encode_message(Sequence{sequence}, std::move(message)))},
+          {"sample", sample.first},
+          {"value", sample.second}};
+}
+
+std::vector<Object> messages() {
+  std::vector<Object> objects;
+  protocol::WelcomeT welcome;
+  welcome.protocol = 1;
+  welcome.patch_format = 1;
+  welcome.session = std::make_unique<protocol::Id128>(11, 12);
+  welcome.server = "libsync 0.1.0";
+  welcome.schema_fingerprint = 0xfedcba9876543210;
+  welcome.token_expires_in_ms = 86'400'000;
+  welcome.limits = std::make_unique<protocol::SessionLimitsT>();
+  welcome.limits->max_message_bytes = 65536;
+  welcome.limits->heartbeat_interval_ms = 9000;
+  objects.push_back(message_object("Welcome", 1, std::move(welcome), {"schema_fingerprint", "fedcba9876543210"}));
+  protocol::SubscribedT subscribed;
+  subscribed.name = "player/al\u00e9a";
+  subscribed.topic = 7;
+  subscribed.epoch = 0x0123456789abcdef;
+  subscribed.version = 42;
+  subscribed.reason = FullReason::kFirst;
+  objects.push_back(message_object("Subscribed", 2, std::move(subscribed), {"name", "player/al\u00e9a"}));
+  protocol::UnsubscribedT unsubscribed;
+  unsubscribed.topic = 7;
+  unsubscribed.code = ErrorCode::kUnknownTopic;
+  objects.push_back(message_object("Unsubscribed", 3, std::move(unsubscribed), {"code", "3001"}));
+  protocol::ActionResultT result;
+  result.action_sequence = 5;
+  result.status = ActionStatus::kRefused;
+  result.code = ErrorCode::kActionRefused;
+  result.message = "not enough energy";
+  result.visible_at.push_back(std::make_unique<protocol::TopicVersionT>());
+  result.visible_at[0]->topic = 1;
+  result.visible_at[0]->version = 99;
+  result.payload = {1, 2, 3};
+  objects.push_back(message_object("ActionResult", 4, std::move(result), {"message", "not enough energy"}));
+  protocol::HeartbeatT heartbeat;
+  heartbeat.sent_ms = 1234567890123;
+  objects.push_back(message_object("Heartbeat", 5, std::move(heartbeat), {"sent_ms", "1234567890123"}));
+  protocol::ErrorT error;
+  error.code = ErrorCode::kRateLimited;
+  error.recovery = protocol::Recovery::kRetryable;
+  error.retry_after_ms = 250;
+  error.message = "too many messages";
+  objects.push_back(message_object("Error", 6, std::move(error), {"retry_after_ms", "250"}));
+  protocol::DisconnectT disconnect;
+  disconnect.close_code = CloseCode::kServiceRestart;
+  disconnect.code = ErrorCode::kShuttingDown;
+  disconnect.reconnect = true;
+  objects.push_back(message_object("Disconnect", 7, std::move(disconnect), {"close_code", "1012"}));
+  return objects;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+    return 2;
+  }
+  const std::string folder = argv[1];
+  write_file(folder + "/digests.json", digests());
+  write_file(folder + "/patches.json", patches());
+  write_file(folder + "/frames.json", frames());
+  write_file(folder + "/messages.json", messages());
+  return 0;
+}
