@@ -387,16 +387,18 @@ class ConnectedClient implements Client {
   }
 
   #handleEvent(event: SessionEvent): void {
+    // A listener may have closed the client while later events waited: only promises are still kept.
+    if (this.#isClosed && event.type !== "actionFinished" && event.type !== "actionFailed") return;
     switch (event.type) {
       case "welcomed":
         this.#welcomedAtMs = this.#timers.now();
         this.#serverLimits = event.limits;
         if (this.#wasWelcomed) this.#stats.reconnects += 1;
         this.#wasWelcomed = true;
-        this.#state.set({ state: "syncing" });
+        if (!this.#isSwitching) this.#state.set({ state: "syncing" });
         return;
       case "settled":
-        this.#state.set({ state: "live" });
+        if (!this.#isSwitching) this.#state.set({ state: "live" });
         return;
       case "updated":
         this.#count(event.update);
@@ -421,7 +423,6 @@ class ConnectedClient implements Client {
         this.#stats.rttMs = event.rttMs;
         return;
       case "ended":
-        if (this.#isClosed) return;
         if (event.reconnect) this.#connectAgain(event.error, event.retryAfterMs);
         else this.#giveUp(event.error);
         return;

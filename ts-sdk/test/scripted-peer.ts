@@ -1,0 +1,98 @@
+// A server small enough to be read at once: it answers as it is told, and keeps the books a server keeps.
+
+import { ByteBuffer } from "flatbuffers";
+import * as wire from "../src/generated/protocol_generated.js";
+import { envelope, stateFrame, stateFrames, welcome, wholePatch } from "./support.js";
+
+type WireMessage = NonNullable<wire.EnvelopeT["message"]>;
+
+/** Undoes the nulls of the object API in what tests look at. */
+export type Received =
+  | wire.HelloT
+  | wire.SubscribeT
+  | wire.UnsubscribeT
+  | wire.GetStateT
+  | wire.ActionT
+  | wire.AckT
+  | wire.HeartbeatT;
+
+export class ScriptedPeer {
+  /** Where messages to the client go. */
+  deliver: (bytes: Uint8Array) => void = () => undefined;
+  /** All messages from the client on this connection, in order. */
+  received: Received[] = [];
+  #sequence = 0n;
+  #expected = 1n;
+
+  /** A new connection begins. */
+  reset(): void {
+    this.received = [];
+    this.#sequence = 0n;
+    this.#expected = 1n;
+  }
+
+  /** Takes a message from the client and checks its sequence. */
+  take(bytes: Uint8Array): void {
+    const { sequence, message } = wire.Envelope.getRootAsEnvelope(new ByteBuffer(bytes)).unpack();
+    if (sequence !== this.#expected) throw new Error(`sequence ${sequence}, expected ${this.#expected}`);
+    this.#expected += 1n;
+    this.received.push(message as Received);
+  }
+
+  /** The messages of one type received so far. */
+  all<T extends Received>(type: new () => T): T[] {
+    return this.received.filter((message): message is T => message instanceof type);
+  }
+
+  send(type: wire.Message, message: WireMessage): void {
+    this.#sequence += 1n;
+    this.deliver(envelope(this.#sequence, type, message));
+  }
+
+  welcome(changes: Partial<wire.WelcomeT> = {}, limits: Partial<wire.SessionLimitsT> = {}): void {
+    this.send(wire.Message.Welcome, welcome(changes, limits));
+  }
+
+  subscribed(
+    name: string,
+    topic: number,
+    epoch: bigint,
+    version: bigint,
+    outcome = wire.TopicOutcome.kFull,
+  ): void {
+    this.send(wire.Message.Subscribed, new wire.SubscribedT(name, topic, epoch, version, outcome));
+  }
+
+  unsubscribed(topic: number, code = wire.ErrorCode.kNone): void {
+    this.send(wire.Message.Unsubscribed, new wire.UnsubscribedT(topic, code));
+  }
+
+  full(topic: number, version: bigint, target: Uint8Array, reason = wire.FullReason.kFirst): void {
+    const body = wholePatch(new Uint8Array(0), target);
+    this.deliver(stateFrame({ kind: "full", topic, version, reason, body }));
+  }
+
+  fullInParts(topic: number, version: bigint, target: Uint8Array, partBytes: number): Uint8Array[] {
+    const body = wholePatch(new Uint8Array(0), target);
+    return stateFrames({ kind: "full", topic, version, reason: wire.FullReason.kFirst, body }, partBytes);
+  }
+
+  patch(topic: number, version: bigint, baseline: Uint8Array, target: Uint8Array, back = 1n): void {
+    this.deliver(stateFrame({ kind: "patch", topic, version, back, body: wholePatch(baseline, target) }));
+  }
+
+  actionResult(sequence: bigint, status = wire.ActionStatus.kAccepted, code = wire.ErrorCode.kNone): void {
+    this.send(
+      wire.Message.ActionResult,
+      new wire.ActionResultT(sequence, status, code, "said", [new wire.TopicVersionT(1, 7n, 2n)], false, [5]),
+    );
+  }
+
+  error(code: wire.ErrorCode, changes: Partial<wire.ErrorT> = {}): void {
+    this.send(wire.Message.Error, Object.assign(new wire.ErrorT(code), changes));
+  }
+
+  disconnect(closeCode: wire.CloseCode, code: wire.ErrorCode, reconnect: boolean, retryAfterMs = 0): void {
+    this.send(wire.Message.Disconnect, new wire.DisconnectT(closeCode, code, reconnect, retryAfterMs, "bye"));
+  }
+}
