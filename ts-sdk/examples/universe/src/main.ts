@@ -1,13 +1,24 @@
 // The live page: token, then the universe.
 
 import { byId } from "./dom.js";
+import { contextOf, paintSky } from "./sprites.js";
 import { dropToken, keepToken, readClaims, takeToken } from "./token.js";
 import { runUniverse } from "./universe.js";
 
 function askForToken(problem = ""): void {
   byId("welcome").hidden = false;
+  if (window.__libsync === undefined) showEmptySky();
   byId("welcome-problem").textContent = problem;
   byId<HTMLInputElement>("welcome-token").focus();
+}
+
+function showEmptySky(): void {
+  document.body.classList.add("welcoming");
+  const canvas = byId<HTMLCanvasElement>("sky");
+  const sky = paintSky(innerWidth, innerHeight, devicePixelRatio);
+  canvas.width = sky.width;
+  canvas.height = sky.height;
+  contextOf(canvas, false).drawImage(sky, 0, 0);
 }
 
 byId<HTMLFormElement>("welcome-form").addEventListener("submit", (event) => {

@@ -4,7 +4,7 @@ import type { BodyFrame } from "./body-frame.js";
 import type { Camera, Point } from "./camera.js";
 import { BodyType } from "./generated/world_generated.js";
 import { findAttractor, kEllipseSize, writeEllipse } from "./orbit.js";
-import { colourOf, contextOf, hashOf, paintSky, Sprites } from "./sprites.js";
+import { colourOf, contextOf, hashOf, kCoronaReach, paintSky, Sprites } from "./sprites.js";
 
 /** A body that the player is about to place, or placed and that has not shown up yet. */
 export interface Ghost {
@@ -37,6 +37,13 @@ const kOrbit = "#8fa8e0";
 const kRippleMs = 1600;
 const kLabelFont = "11px ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const kAsteroidShades = ["#6f6a66", "#8d857c", "#a89c8d", "#c9bca8"] as const;
+/** Radius in radii of the planet, and how dense. */
+const kPlanetRing = [
+  [1.42, 0.3],
+  [1.6, 0.55],
+  [1.78, 0.42],
+  [2.02, 0.24],
+] as const;
 const kOrbitSteps = 72;
 const kOrbitShades = 6;
 
@@ -353,14 +360,15 @@ export class Sky {
       if (size === 0 || x < -margin || y < -margin || x > width + margin || y > height + margin) continue;
       const id = frame.ids[i] as number;
       switch (type) {
-        case BodyType.kStar: {
-          const breath = this.calm || !scene.live ? 1 : 1 + 0.02 * Math.sin(nowMs / 1400 + id);
-          const radius = size * 13 * breath;
-          context.globalCompositeOperation = "lighter";
-          context.drawImage(sprites.glow(id), x - radius, y - radius, 2 * radius, 2 * radius);
-          context.globalCompositeOperation = "source-over";
+        case BodyType.kStar:
+          this.drawStar(
+            id,
+            x,
+            y,
+            size,
+            this.calm || !scene.live ? 1 : 1 + 0.02 * Math.sin(nowMs / 1400 + id),
+          );
           break;
-        }
         case BodyType.kStation:
           context.drawImage(sprites.station, x - 1.5 * size, y - 1.5 * size, 3 * size, 3 * size);
           break;
@@ -384,6 +392,25 @@ export class Sky {
     }
   }
 
+  // From far a glow, from near a disc with a corona.
+  private drawStar(id: number, x: number, y: number, size: number, breath: number): void {
+    const { context, sprites } = this;
+    const near = Math.min(1, Math.max(0, (size - 16) / 30));
+    context.globalCompositeOperation = "lighter";
+    if (near < 1) {
+      const radius = Math.min(size, 46) * 13 * breath;
+      context.globalAlpha = 1 - near;
+      context.drawImage(sprites.glow(id), x - radius, y - radius, 2 * radius, 2 * radius);
+    }
+    if (near > 0) {
+      const radius = size * kCoronaReach;
+      context.globalAlpha = near;
+      context.drawImage(sprites.sun, x - radius, y - radius, 2 * radius, 2 * radius);
+    }
+    context.globalAlpha = 1;
+    context.globalCompositeOperation = "source-over";
+  }
+
   private drawGlobe(
     frame: BodyFrame,
     i: number,
@@ -395,16 +422,34 @@ export class Sky {
   ): void {
     const { context, sprites, pixelRatio } = this;
     const light = this.starOf(frame, i);
+    const giant = (frame.radii[i] as number) > 0.5 * this.biggestPlanet;
+    const ringed = giant && id % 4 === 3 && size > 5;
+    if (ringed) this.drawPlanetRing(x, y, size, Math.PI);
     const angle =
       light < 0
         ? 0
         : Math.atan2(y - (this.screen[2 * light + 1] as number), x - (this.screen[2 * light] as number));
-    context.drawImage(sprites.disc(type, id), x - size, y - size, 2 * size, 2 * size);
+    context.drawImage(sprites.disc(type, id, giant), x - size, y - size, 2 * size, 2 * size);
     const c = Math.cos(angle) * pixelRatio;
     const s = Math.sin(angle) * pixelRatio;
     context.setTransform(c, s, -s, c, x * pixelRatio, y * pixelRatio);
     context.drawImage(sprites.shade, -size, -size, 2 * size, 2 * size);
     context.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
+    if (ringed) this.drawPlanetRing(x, y, size, 0);
+  }
+
+  // One half of the ring: from `start` on, half a turn. The far half goes below the disc, the near half over it.
+  private drawPlanetRing(x: number, y: number, size: number, start: number): void {
+    const { context } = this;
+    for (const [reach, alpha] of kPlanetRing) {
+      context.globalAlpha = alpha;
+      context.strokeStyle = "#f1ddb2";
+      context.lineWidth = 0.13 * size;
+      context.beginPath();
+      context.ellipse(x, y, reach * size, 0.34 * reach * size, -0.32, start, start + Math.PI);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
   }
 
   // Away from the star, longer the nearer it is.
@@ -545,7 +590,7 @@ export class Sky {
       context.drawImage(sprites.glow(0), x - 5 * size, y - 5 * size, 10 * size, 10 * size);
     else if (type === BodyType.kStation)
       context.drawImage(sprites.station, x - size, y - size, 2 * size, 2 * size);
-    else context.drawImage(sprites.disc(type, 1), x - size, y - size, 2 * size, 2 * size);
+    else context.drawImage(sprites.disc(type, 1, false), x - size, y - size, 2 * size, 2 * size);
   }
 
   private drawLabels(frame: BodyFrame, scene: Scene): void {

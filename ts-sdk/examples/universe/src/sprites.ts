@@ -4,13 +4,8 @@ import { BodyType } from "./generated/world_generated.js";
 
 /** Side of a body's picture in pixels; the disc fills it but for a soft edge. */
 export const kSpriteSize = 96;
-
-export interface PlanetSprites {
-  /** The disc, seen in full light. */
-  readonly disc: HTMLCanvasElement;
-  /** Light from the left (-x): shine there, night on the other side. Drawn over the disc, turned to the star. */
-  readonly shade: HTMLCanvasElement;
-}
+/** Radius of the corona's picture in radii of its star. */
+export const kCoronaReach = 4;
 
 interface Palette {
   readonly light: string;
@@ -19,44 +14,51 @@ interface Palette {
   readonly banded: boolean;
 }
 
-const kPlanetPalettes: readonly Palette[] = [
+const kRockyPalettes: readonly Palette[] = [
   { light: "#d9c6a5", base: "#b39067", deep: "#7d5c3f", banded: false },
   { light: "#9ed2ff", base: "#3f84d6", deep: "#1f4a94", banded: false },
   { light: "#f0b487", base: "#cf6e45", deep: "#83391f", banded: false },
-  { light: "#f4deb6", base: "#d6ab78", deep: "#9f7149", banded: true },
-  { light: "#fbe9bd", base: "#e2c184", deep: "#a98a52", banded: true },
+  { light: "#d6f0b8", base: "#86b973", deep: "#48743f", banded: false },
+  { light: "#e5cbff", base: "#a884d8", deep: "#64479a", banded: false },
+];
+
+const kGiantPalettes: readonly Palette[] = [
   { light: "#c9f2ef", base: "#7fcfd3", deep: "#3f8d99", banded: true },
   { light: "#a9bcff", base: "#5c76e6", deep: "#3043a0", banded: true },
-  { light: "#d6f0b8", base: "#86b973", deep: "#48743f", banded: false },
-  { light: "#e5cbff", base: "#a884d8", deep: "#64479a", banded: true },
+  { light: "#f6dcb4", base: "#d6a774", deep: "#96603c", banded: true },
+  { light: "#fbe9bd", base: "#e2c184", deep: "#a98a52", banded: true },
 ];
 
 const kGrey: Palette = { light: "#dfe3ea", base: "#a4abb8", deep: "#666d7b", banded: false };
 const kRock: Palette = { light: "#cfbfae", base: "#938472", deep: "#5a4f45", banded: false };
 const kIce: Palette = { light: "#ffffff", base: "#cbefff", deep: "#7fb9d6", banded: false };
 
+const kPlain: Readonly<Partial<Record<BodyType, readonly Palette[]>>> = {
+  [BodyType.kMoon]: [kGrey],
+  [BodyType.kAsteroid]: [kRock],
+  [BodyType.kComet]: [kIce],
+};
+
 const kStarTints = ["255,214,150", "255,186,120", "190,210,255", "255,236,206"] as const;
 
 export class Sprites {
+  /** Light from the left (-x): shine there, night on the other side. Drawn over a disc, turned to the star. */
   readonly shade = paint(kSpriteSize, paintShade);
+  /** A star from near, where `glow` would fill the sky. */
+  readonly sun = paint(512, paintSun);
   readonly tail = paintTail();
   readonly station = paint(64, paintStation);
-  private readonly discs = new Map<string, HTMLCanvasElement>();
+  private readonly discs = new Map<number, HTMLCanvasElement>();
   private readonly glows = new Map<number, HTMLCanvasElement>();
 
-  disc(type: BodyType, id: number): HTMLCanvasElement {
-    const variant = type === BodyType.kPlanet ? id % kPlanetPalettes.length : 0;
-    const key = `${type}/${variant}`;
+  /** `giant` tells gas from rock among planets. */
+  disc(type: BodyType, id: number, giant: boolean): HTMLCanvasElement {
+    const palettes = type === BodyType.kPlanet ? (giant ? kGiantPalettes : kRockyPalettes) : kPlain[type];
+    const variant = palettes === undefined ? 0 : id % palettes.length;
+    const key = 32 * type + 2 * variant + (giant ? 1 : 0);
     let disc = this.discs.get(key);
     if (disc === undefined) {
-      const palette =
-        type === BodyType.kPlanet
-          ? (kPlanetPalettes[variant] as Palette)
-          : type === BodyType.kAsteroid
-            ? kRock
-            : type === BodyType.kComet
-              ? kIce
-              : kGrey;
+      const palette = palettes?.[variant] ?? kGrey;
       disc = paint(kSpriteSize, (context, size) => paintDisc(context, size, palette, variant));
       this.discs.set(key, disc);
     }
@@ -237,6 +239,29 @@ function paintGlow(context: CanvasRenderingContext2D, size: number, tint: string
   glow.addColorStop(1, `rgba(${tint},0)`);
   context.fillStyle = glow;
   context.fillRect(0, 0, size, size);
+}
+
+function paintSun(context: CanvasRenderingContext2D, size: number): void {
+  const half = size / 2;
+  const radius = half / kCoronaReach;
+  const corona = context.createRadialGradient(half, half, radius * 0.9, half, half, half);
+  corona.addColorStop(0, "rgba(255,206,140,0.8)");
+  corona.addColorStop(0.07, "rgba(255,190,120,0.4)");
+  corona.addColorStop(0.2, "rgba(255,176,104,0.17)");
+  corona.addColorStop(0.5, "rgba(255,170,100,0.045)");
+  corona.addColorStop(1, "rgba(255,170,100,0)");
+  context.fillStyle = corona;
+  context.fillRect(0, 0, size, size);
+  const disc = context.createRadialGradient(half, half, 0, half, half, radius);
+  disc.addColorStop(0, "#fffdf4");
+  disc.addColorStop(0.55, "#fff3d2");
+  disc.addColorStop(0.85, "#ffdf9f");
+  disc.addColorStop(0.97, "#ffc878");
+  disc.addColorStop(1, "rgba(255,200,120,0)");
+  context.fillStyle = disc;
+  context.beginPath();
+  context.arc(half, half, radius, 0, 2 * Math.PI);
+  context.fill();
 }
 
 // From the head at the left to nothing at the right.

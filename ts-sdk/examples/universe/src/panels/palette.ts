@@ -19,8 +19,20 @@ const kIcons: Readonly<Record<BodyType, string>> = {
 
 const kLock = "M4.5 7.500h7v6h-7zM5.8 7.500V5.300a2.2 2.2 0 0 1 4.4 0v2.2";
 
+/** In the order in which a player comes to them. */
+const kOrder = [
+  BodyType.kAsteroid,
+  BodyType.kComet,
+  BodyType.kStation,
+  BodyType.kMoon,
+  BodyType.kPlanet,
+  BodyType.kStar,
+];
+
 interface Entry {
   readonly type: BodyType;
+  /** Its place among the player's prices. */
+  readonly at: number;
   readonly button: HTMLButtonElement;
   readonly energy: HTMLElement;
   readonly minerals: HTMLElement;
@@ -53,9 +65,8 @@ export class PalettePanel {
   update(player: Player): void {
     const count = player.pricesLength();
     if (this.entries.length !== count) this.build(player, count);
-    for (let i = 0; i < count; i += 1) {
-      const entry = this.entries[i] as Entry;
-      const price = player.prices(i, this.price);
+    for (const entry of this.entries) {
+      const price = player.prices(entry.at, this.price);
       if (price === null) continue;
       entry.price = { energy: price.energy(), minerals: price.minerals() };
       entry.unlocked = price.unlocked();
@@ -107,8 +118,12 @@ export class PalettePanel {
   private build(player: Player, count: number): void {
     this.box.replaceChildren();
     this.entries = [];
-    for (let i = 0; i < count; i += 1) {
-      const type = player.prices(i, this.price)?.bodyType() ?? BodyType.kStar;
+    const types = Array.from({ length: count }, (_, at) => ({
+      at,
+      type: player.prices(at, this.price)?.bodyType() ?? BodyType.kStar,
+    }));
+    types.sort((a, b) => kOrder.indexOf(a.type) - kOrder.indexOf(b.type));
+    for (const { at, type } of types) {
       const button = make("button", "body-choice");
       button.type = "button";
       button.dataset["body"] = typeName(type).toLowerCase();
@@ -130,6 +145,7 @@ export class PalettePanel {
       this.box.append(button);
       this.entries.push({
         type,
+        at,
         button,
         energy,
         minerals,

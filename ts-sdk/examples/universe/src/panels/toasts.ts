@@ -4,7 +4,7 @@ import { byId, make } from "../dom.js";
 
 export type ToastTone = "good" | "bad" | "plain";
 
-const kShownMs = 5200;
+const kShownMs = { good: 3200, plain: 5000, bad: 6000 };
 const kMaxToasts = 4;
 
 export class Toasts {
@@ -19,7 +19,7 @@ export class Toasts {
       clearTimeout(timer);
       toast.remove();
     };
-    const timer = setTimeout(leave, kShownMs);
+    const timer = setTimeout(leave, kShownMs[tone]);
     toast.addEventListener("click", leave);
     this.box.append(toast);
     while (this.box.childElementCount > kMaxToasts) this.box.firstElementChild?.remove();
