@@ -1,0 +1,134 @@
+// The bytes that both languages agree on: ../tests/vectors/*.json, written by C++ (see make_vectors.cpp there).
+
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { chunkSize, initHash, makeFingerprints } from "../src/fingerprint.js";
+import { decodeStateFrame, PartAssembler, type StateFrame } from "../src/frame.js";
+import { kPatchOverheadBytes } from "../src/limits.js";
+import { decodeMessage } from "../src/message.js";
+import { applyPatch } from "../src/patch.js";
+import { makeSnapshot } from "../src/snapshot.js";
+import { codeOf } from "./support.js";
+
+/** The default of C++, with which the vectors were made. */
+const kMaxSnapshotBytes = 16 * 1024 * 1024;
+
+type Vector<K extends string> = Readonly<Record<K, string>>;
+
+function readVectors<K extends string>(file: string): Vector<K>[] {
+  const path = new URL(`../../tests/vectors/${file}`, import.meta.url);
+  return JSON.parse(readFileSync(path, "utf8")) as Vector<K>[];
+}
+
+const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const hex64 = (value: bigint) => value.toString(16).padStart(16, "0");
+const expectedCode = (error: string) => (error === "" ? "nothing thrown" : error);
+
+beforeAll(initHash);
+
+describe("vectors: digests", () => {
+  const vectors = readVectors<"size" | "chunk_size" | "first_fingerprint" | "digest">("digests.json");
+  test.each(vectors)("vectors: digest of $size bytes", (vector) => {
+    const size = Number(vector.size);
+    const bytes = Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) % 251);
+    const { chunks, digest } = makeFingerprints(bytes);
+    expect(chunkSize(size)).toBe(Number(vector.chunk_size));
+    expect(hex64(digest)).toBe(vector.digest);
+    expect(hexOf(chunks.slice(0, 8).reverse())).toBe(vector.first_fingerprint);
+  });
+});
+
+describe("vectors: patches", () => {
+  const vectors = readVectors<"name" | "baseline" | "patch" | "error" | "target" | "digest">("patches.json");
+  test.each(vectors)("vectors: patch, $name", (vector) => {
+    const baseline = makeSnapshot(bytesOf(vector.baseline));
+    const run = () => applyPatch(baseline, bytesOf(vector.patch), { maxSnapshotBytes: kMaxSnapshotBytes });
+    expect(codeOf(run)).toBe(expectedCode(vector.error));
+    if (vector.error !== "") return;
+    expect(hexOf(run().bytes)).toBe(vector.target);
+    expect(hex64(run().digest)).toBe(vector.digest);
+  });
+
+  test("vectors: there are patches that apply and patches that do not", () => {
+    expect(vectors.filter((vector) => vector.error === "").length).toBeGreaterThan(5);
+    expect(vectors.filter((vector) => vector.error !== "").length).toBeGreaterThan(10);
+  });
+});
+
+describe("vectors: frames", () => {
+  type Key =
+    | "topic"
+    | "version"
+    | "kind"
+    | "base_version"
+    | "reason"
+    | "first"
+    | "last"
+    | "part"
+    | "total_bytes"
+    | "body";
+  const vectors = readVectors<Key | "name" | "frame" | "error">("frames.json");
+  test.each(vectors)("vectors: frame, $name", (vector) => {
+    const bytes = bytesOf(vector.frame);
+    // C++ checks the announced size where it reads the frame, the SDK where it joins the parts.
+    const run = () => {
+      const frame = decodeStateFrame(bytes);
+      const assembler = new PartAssembler(kMaxSnapshotBytes + kPatchOverheadBytes);
+      if (frame.part.type === "first") assembler.push(frame, bytes.length);
+      return frame;
+    };
+    expect(codeOf(run)).toBe(expectedCode(vector.error));
+    if (vector.error !== "") return;
+    expect(flatten(run())).toEqual(
+      Object.fromEntries(Object.entries(vector).filter(([key]) => !["name", "frame", "error"].includes(key))),
+    );
+  });
+
+  function flatten({ topic, version, source, part, body }: StateFrame): Record<Key, string> {
+    const isFirst = part.type !== "later";
+    const isLast = part.type === "whole" || (part.type === "later" && part.isLast);
+    const total = part.type === "whole" ? body.length : part.type === "first" ? part.total : 0;
+    return {
+      topic: `${topic}`,
+      version: `${version}`,
+      kind: source.kind,
+      base_version: source.kind === "patch" ? `${source.baseVersion}` : "0",
+      reason: source.kind === "full" ? `${source.reason}` : "0",
+      first: isFirst ? "1" : "0",
+      last: isLast ? "1" : "0",
+      part: part.type === "later" ? `${part.index}` : "0",
+      total_bytes: `${total}`,
+      body: hexOf(body),
+    };
+  }
+});
+
+describe("vectors: messages", () => {
+  const vectors = readVectors<"type" | "sequence" | "message" | "sample" | "value">("messages.json");
+  const values: Record<string, object> = {
+    Welcome: {
+      schemaFingerprint: 0xfedcba9876543210n,
+      server: "libsync 0.1.0",
+      limits: expect.objectContaining({ maxMessageBytes: 65_536, heartbeatIntervalMs: 9_000 }),
+      tokenExpiresInMs: 86_400_000,
+    },
+    Subscribed: { name: "player/al\u00e9a", topic: 7, epoch: 0x0123456789abcdefn, version: 42n },
+    Unsubscribed: { topic: 7, code: "kUnknownTopic" },
+    ActionResult: {
+      actionSequence: 5n,
+      code: "kActionRefused",
+      message: "not enough energy",
+      visibleAt: [{ topic: 1, epoch: 0n, version: 99n }],
+      payload: Uint8Array.of(1, 2, 3),
+    },
+    Heartbeat: { sentMs: 1_234_567_890_123n, echoMs: 0n },
+    Error: { code: "kRateLimited", retryAfterMs: 250, message: "too many messages" },
+    Disconnect: { closeCode: 1012, code: "kShuttingDown", reconnect: true },
+  };
+  test.each(vectors)("vectors: message, $type", (vector) => {
+    const { sequence, message } = decodeMessage(bytesOf(vector.message));
+    expect(`${sequence}`).toBe(vector.sequence);
+    expect(message).toMatchObject(values[vector.type] ?? { unknown: vector.type });
+  });
+});
