@@ -343,7 +343,13 @@ export class Sky {
         const y = screen[2 * i + 1] as number;
         if (x < -4 || y < -4 || x > width + 4 || y > height + 4) continue;
         const size = sizes[i] as number;
-        context.fillRect(x - size, y - size, 2 * size, 2 * size);
+        if (size < 1.4) {
+          context.fillRect(x - size, y - size, 2 * size, 2 * size);
+        } else {
+          context.beginPath();
+          context.arc(x, y, size, 0, kTau);
+          context.fill();
+        }
       }
     }
   }
@@ -618,9 +624,14 @@ export class Sky {
     const text =
       name !== "" ? name : owner !== "" ? (own ? "yours" : owner) : always ? typeName(frame.typeOf(i)) : "";
     if (text === "") return;
-    const x = (this.screen[2 * i] as number) + (this.sizes[i] as number) + (owner === "" ? 6 : 9);
-    const y = (this.screen[2 * i + 1] as number) + 3.5;
+    const gap = (this.sizes[i] as number) + (owner === "" ? 6 : 9);
     const width = this.widthOf(text);
+    const { camera } = scene;
+    const at = this.screen[2 * i] as number;
+    // On the other side where it would run under a panel or out of the window.
+    const edge = camera.width - camera.insets.right - 4;
+    const x = at + gap + width > edge && at < edge ? at - gap - width : at + gap;
+    const y = (this.screen[2 * i + 1] as number) + 3.5;
     if (!always && this.isTaken(x, y, width)) return;
     this.labelBoxes.push(x, y, width);
     const strong = frame.types[i] === BodyType.kPlanet || frame.types[i] === BodyType.kStar;
