@@ -78,6 +78,9 @@ export function listenKeys(keys: Readonly<Record<string, (event: KeyboardEvent) 
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target instanceof HTMLInputElement) return;
+    // In a panel the arrow keys scroll.
+    const inPanel = event.target instanceof Element && event.target.closest(".panel") !== null;
+    if (inPanel && event.key.startsWith("Arrow")) return;
     const handler = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (handler === undefined) return;
     const onButton = event.target instanceof HTMLButtonElement;

@@ -197,9 +197,17 @@ export function runUniverse(token: string, user: string, onRefused: () => void):
       noteLoss();
     }
     document.body.dataset["connection"] = now.state;
-    const neverIn = !wasLive && now.state === "reconnecting" && now.attempt >= 3;
-    const refused = now.state === "failed" && now.error.code === "kUnauthenticated";
-    if (neverIn || refused) onRefused();
+    // A browser does not tell a page why a WebSocket was refused: a server that is there but never lets us in means
+    // the token.
+    if (now.state === "failed" && now.error.code === "kUnauthenticated") onRefused();
+    if (!wasLive && now.state === "reconnecting" && now.attempt >= 3) {
+      fetch("./healthz").then(
+        (reply) => {
+          if (reply.ok && !wasLive) onRefused();
+        },
+        () => undefined,
+      );
+    }
   });
 
   client.onError((error) => console.warn("libsync:", error.message));
@@ -308,7 +316,8 @@ export function runUniverse(token: string, user: string, onRefused: () => void):
         return;
       }
       const id = sky.pick(scene, px, py);
-      view.follow(id === view.followed ? 0 : id);
+      if (id !== 0 && id === view.followed) view.zoomStep(2.5);
+      else view.follow(id);
       refresh();
     },
   });
