@@ -25,7 +25,8 @@ export interface WebSocketLike {
   onmessage: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
-  send(data: Uint8Array): void;
+  /** Gets a Uint8Array. The types of platforms differ in which buffers it may view, hence no name for it here. */
+  send(data: never): void;
   close(code?: number, reason?: string): void;
 }
 
@@ -92,7 +93,7 @@ class WebSocketTransport implements Transport {
   }
 
   send(bytes: Uint8Array): void {
-    this.#socket.send(bytes);
+    this.#socket.send(bytes as never);
   }
 
   close(code: number, reason: string): void {

@@ -281,9 +281,7 @@ describe("connect: actions", () => {
   test("connect: an action resolves with its result", async () => {
     const world = new World();
     await world.welcomed();
-    const payload = Uint8Array.of(1, 2);
-    const result = world.client.act(payload);
-    payload.fill(0);
+    const result = world.client.act(Uint8Array.of(1, 2));
     expect(world.peer.all(wire.ActionT)).toEqual([new wire.ActionT(1n, [1, 2])]);
     world.peer.actionResult(1n, wire.ActionStatus.kRefused, wire.ErrorCode.kActionRefused);
     await expect(result).resolves.toMatchObject({
@@ -295,9 +293,12 @@ describe("connect: actions", () => {
 
   test("connect: an action rejects when its outcome is unknown, and one not yet sent goes out later", async () => {
     const world = new World();
-    const before = world.client.act(Uint8Array.of(1));
+    const payload = Uint8Array.of(1);
+    const before = world.client.act(payload);
+    payload.fill(9);
     await world.open();
     world.peer.welcome({}, { maxActionsInFlight: 1 });
+    expect(world.peer.all(wire.ActionT)).toEqual([new wire.ActionT(1n, [1])]);
     const after = world.client.act(Uint8Array.of(2));
     world.drop();
     await expect(before).rejects.toMatchObject({ code: "kConnectionLost" });

@@ -78,6 +78,25 @@ describe("applyPatch", () => {
     }
   });
 
+  test("applyPatch: hashes all chunks again when the chunk size changes", () => {
+    const limit = 1024 * 4096;
+    const small = makeSnapshot(new Uint8Array(limit).fill(7));
+    const copyAll = varint(limit * 4);
+    const bytes = new Uint8Array(limit + 1).fill(7);
+    const header = (from: number, to: Uint8Array) => [
+      1,
+      ...varint(from),
+      ...varint(to.length),
+      ...uint64(digestOf(to)),
+    ];
+    const limits = { maxSnapshotBytes: 2 * limit };
+    const grow = Uint8Array.from([...header(limit, bytes), ...copyAll, 5, 7]);
+    const large = applyPatch(small, grow, limits);
+    expect(large.digest).toBe(digestOf(bytes));
+    const shrink = Uint8Array.from([...header(limit + 1, small.bytes), ...copyAll]);
+    expect(applyPatch(large, shrink, limits).fingerprints).toEqual(small.fingerprints);
+  });
+
   test("applyPatch: refuses a patch cut at any length", () => {
     const patch = on().copy(8).add([1, 2, 3]).seek(16).lanes([5, 1000, -70_000]).copy(4).bytes();
     for (let size = 0; size < patch.length; size += 1) {
