@@ -27,25 +27,47 @@ export class ByteReader {
   /** A varint in its shortest form, of at most `max`, which is at most 2^53 - 1. */
   varint(max: number): number {
     const { bytes } = this;
+    const first = bytes[this.offset];
+    if (first !== undefined && first < 0x80 && first <= max) {
+      this.offset += 1;
+      return first;
+    }
     let at = this.offset;
-    let byte = bytes[at];
-    if (byte === undefined) throw malformed("ends too early");
-    at += 1;
-    let value = byte & 0x7f;
-    let scale = 128;
-    while (byte >= 0x80) {
-      byte = bytes[at];
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < kMaxVarintBytes; i += 1) {
+      const byte = bytes[at];
       if (byte === undefined) throw malformed("ends inside a varint");
+      if (i > 0 && byte === 0) throw malformed("a varint is not in its shortest form");
       at += 1;
-      if (byte === 0) throw malformed("a varint is not in its shortest form");
       value += (byte & 0x7f) * scale;
       scale *= 128;
-      if (at - this.offset > kMaxVarintBytes) throw malformed("a varint is too long");
+      if (byte >= 0x80) continue;
+      // Sums above 2^53 are rounded, which does not matter: they are too large anyway.
+      if (value > max) break;
+      this.offset = at;
+      return value;
     }
-    // Sums above 2^53 are rounded, which does not matter: they are too large anyway.
-    if (value > max) throw malformed("a varint is too large");
-    this.offset = at;
-    return value;
+    throw malformed("a varint is too large");
+  }
+
+  /** A varint in its shortest form, below 2^32: the commonest number of a patch, hence in integers throughout. */
+  varint32(): number {
+    const { bytes } = this;
+    let at = this.offset;
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = bytes[at];
+      if (byte === undefined) throw malformed("ends inside a varint");
+      if (shift > 0 && byte === 0) throw malformed("a varint is not in its shortest form");
+      if (shift === 28 && byte > 0x0f) break;
+      at += 1;
+      value |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      this.offset = at;
+      return value >>> 0;
+    }
+    throw malformed("a varint is too large");
   }
 
   /** A varint in its shortest form, below 2^64. */

@@ -104,7 +104,7 @@ function runOps(reader: ByteReader, baseline: Uint8Array, target: Uint8Array, ke
         if (count * 4 > baseline.length - cursor) throw malformed("lanes past the end of the baseline");
         if (count * 4 > target.length - at) throw malformed("lanes past the end of the target");
         for (let i = 0; i < count; i += 1) {
-          const zigzag = reader.varint(0xffff_ffff);
+          const zigzag = reader.varint32();
           const difference = (zigzag >>> 1) ^ -(zigzag & 1);
           targetView.setInt32(at, baselineView.getInt32(cursor, true) + difference, true);
           cursor += 4;

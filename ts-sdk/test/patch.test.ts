@@ -209,6 +209,8 @@ describe("ByteReader", () => {
     for (let bits = 0; bits < 64; bits += 1) {
       for (const value of [2n ** BigInt(bits), 2n ** BigInt(bits) - 1n]) {
         expect(read(...varint(value)).varint64()).toBe(value);
+        if (value < 2n ** 32n) expect(read(...varint(value)).varint32()).toBe(Number(value));
+        else expect(codeOf(() => read(...varint(value)).varint32())).toBe("kMalformed");
         if (bits < 53) expect(read(...varint(value)).varint(Number.MAX_SAFE_INTEGER)).toBe(Number(value));
       }
     }
