@@ -1,0 +1,328 @@
+#include "connection.h"
+
+#include <algorithm>
+#include <boost/beast/websocket/error.hpp>
+#include <chrono>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "clock.h"
+#include "http_reply.h"
+#include "random.h"
+#include "shard.h"
+
+namespace libsync::server {
+namespace {
+
+constexpr Duration kCloseTimeout = std::chrono::seconds(2);
+// Ready frames leave in one send up to about so many bytes: the size of the socket's buffer.
+constexpr std::size_t kGatherBytes = 64u << 10;
+
+FrameLimits make_frame_limits(const Limits& limits) {
+  FrameLimits frames;
+  frames.max_message_bytes = limits.max_message_bytes;
+  return frames;
+}
+
+// A dead path and an expired token are ordinary ends; so is a topic that does not exist.
+bool is_fault(ErrorCode code) {
+  return code != ErrorCode::kHeartbeatTimeout && code != ErrorCode::kTokenExpired &&
+         code != ErrorCode::kForbiddenTopic && code != ErrorCode::kUnknownTopic;
+}
+
+SharedBytes to_shared(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return std::make_shared<const Bytes>(bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+Connection::Connection(Shard& shard, std::uint64_t id, AnyStream stream, Identity identity, std::string peer,
+                       Admission::Ticket ticket)
+    : shard_(shard),
+      id_(id),
+      user_(std::move(identity.claims.subject)),
+      token_expires_at_(identity.claims.expires_at),
+      subprotocol_(std::move(identity.subprotocol)),
+      peer_(std::move(peer)),
+      ticket_(std::move(ticket)),
+      stream_(std::move(stream), make_frame_limits(shard.context().limits)),
+      timer_(shard.io()) {}
+
+// --- Beginning ---------------------------------------------------------------------------------------------
+
+void Connection::start(HttpRequest request, TimePoint deadline) {
+  end_deadline_ = deadline;
+  arm();
+  stream_.accept(std::move(request), subprotocol_, shared_from_this());
+}
+
+void Connection::on_accepted(error_code error) {
+  if (finished_) return;
+  if (error) {
+    log(LogLevel::kInfo, ErrorCode::kNone, "upgrade failed: " + error.message());
+    return finish();
+  }
+  end_deadline_ = TimePoint::max();
+  Shard& home = shard_.context().home_of(user_);
+  home.post([&home, user = user_, from = ConnectionRef{shard_.index(), id_}] { home.acquire(user, from); });
+}
+
+void Connection::registered(bool admitted) {
+  counted_ = admitted;
+  const TimePoint now = steady_now();
+  const ServerContext& context = shard_.context();
+  ServerSessionConfig config;
+  config.session = protocol::Id128(random_u64(), random_u64());
+  config.server = kServerName;
+  config.owner = this;
+  config.schema_fingerprints = {context.schema_fingerprint};
+  config.token_expires_at = now + std::chrono::seconds(token_expires_at_ - unix_now());
+  session_.emplace(shard_.broadcaster(), context.limits, std::move(config), now);
+  stream_.start_reading();
+  if (!admitted) {
+    return refuse(CloseCode::kTooManySessions, ErrorCode::kTooManySessions, "too many sessions of this user");
+  }
+  log(LogLevel::kInfo, ErrorCode::kNone, "connected");
+  if (shard_.is_draining()) return shut_down(shard_.random_retry());
+  pump();
+}
+
+// --- From the peer -----------------------------------------------------------------------------------------
+
+void Connection::on_message(bool text, BytesView bytes) {
+  if (finished_ || closing_) return;
+  if (text) {
+    handle_text();
+  } else {
+    session_->handle_frame(steady_now(), bytes);
+  }
+  pump();
+}
+
+// The protocol is binary; text is what somebody types who tries the server by hand.
+void Connection::handle_text() {
+  const bool dev = shard_.context().config.dev;
+  const std::string message =
+      dev ? "libsync speaks binary frames; tolerated because of --dev" : "libsync speaks binary frames";
+  if (texts_.empty()) texts_.push_back({to_shared(make_error_json(ErrorCode::kTextFrame, message)), true});
+  log_fault(ErrorCode::kTextFrame, "text frame");
+}
+
+void Connection::on_violation(FrameVerdict verdict) {
+  if (finished_ || closing_) return;
+  switch (verdict) {
+    case FrameVerdict::kFine: return;
+    case FrameVerdict::kMessageTooBig:
+      return refuse(CloseCode::kMessageTooBig, ErrorCode::kMessageTooBig, "message above the limit");
+    case FrameVerdict::kTooManyFrames:
+      return refuse(CloseCode::kProtocolError, ErrorCode::kMalformed, "message of too many frames");
+    case FrameVerdict::kTooManyControlFrames:
+      return refuse(CloseCode::kRateLimited, ErrorCode::kRateLimited, "too many control frames");
+  }
+}
+
+void Connection::on_read_end(error_code error) {
+  if (finished_) return;
+  if (!is_ordinary_end(error)) log_fault(ErrorCode::kMalformed, "WebSocket: " + error.message());
+  finish();
+}
+
+// --- From the session --------------------------------------------------------------------------------------
+
+void Connection::pump() {
+  if (finished_ || closing_ || !session_) return;
+  const TimePoint now = steady_now();
+  bool drained = false;
+  while (!drained && !stream_.is_sending()) {
+    std::vector<OutMessage> batch = std::exchange(texts_, {});
+    std::optional<CloseConnection> close;
+    if (!batch.empty() && !shard_.context().config.dev) {
+      close = CloseConnection{CloseCode::kTextFrame, ErrorCode::kTextFrame, "text frame"};
+    }
+    std::size_t size_bytes = 0;
+    while (!drained && !close && size_bytes < kGatherBytes) {
+      ServerOutput output = session_->poll_output(now);
+      if (auto* transmit = std::get_if<Transmit>(&output)) {
+        size_bytes += transmit->message->size();
+        batch.push_back({std::move(transmit->message), false});
+      } else if (auto* event = std::get_if<ServerEvent>(&output)) {
+        handle_event(std::move(*event));
+      } else if (auto* ended = std::get_if<CloseConnection>(&output)) {
+        close = std::move(*ended);
+      } else {
+        session_deadline_ = std::get<Deadline>(output).at;
+        drained = true;
+      }
+    }
+    if (!batch.empty()) stream_.send(std::move(batch));
+    if (close) return begin_close(close->close_code, close->reason);
+  }
+  arm();
+}
+
+void Connection::handle_event(ServerEvent event) {
+  RoomThread& room = shard_.context().room;
+  const ConnectionRef from{shard_.index(), id_};
+  std::visit(
+      [&](auto& value) {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, SessionOpened>) {
+          log(LogLevel::kInfo, ErrorCode::kNone, "session of " + value.sdk);
+        } else if constexpr (std::is_same_v<T, SubscribeRequested>) {
+          room.post([from, user = user_, name = std::move(value.name)](Room& r) { r.subscribe(from, user, name); });
+        } else if constexpr (std::is_same_v<T, TopicUnsubscribed>) {
+          const auto found = granted_.find(value.topic.value);
+          if (found == granted_.end()) return;
+          const std::vector<TopicId> ended(found->second, value.topic);
+          granted_.erase(found);
+          release_topics(ended);
+        } else if constexpr (std::is_same_v<T, ActionReceived>) {
+          room.post([from, user = user_, sequence = value.sequence, payload = std::move(value.payload)](
+                        Room& r) mutable { r.act(from, user, sequence, std::move(payload)); });
+        } else {
+          static_assert(std::is_same_v<T, ErrorReported>);
+          const std::string detail = (value.from_peer ? "client reports: " : "") + value.error.detail;
+          if (is_fault(value.error.code)) {
+            log_fault(value.error.code, detail);
+          } else {
+            log(LogLevel::kWarn, value.error.code, detail);
+          }
+        }
+      },
+      event);
+}
+
+void Connection::answer(const SubscriptionAnswer& answer) {
+  const TimePoint now = steady_now();
+  if (!answer.topic) {
+    if (session_) session_->reject_subscription(now, answer.name, answer.code, answer.message);
+    return;
+  }
+  ++granted_[answer.topic->value];
+  // The topic may have gone between the answer and now: it is the room's order, so not in between, but checked.
+  if (session_ && shard_.broadcaster().has(*answer.topic))
+    session_->accept_subscription(now, answer.name, *answer.topic);
+}
+
+void Connection::answer(ActionAnswer answer) {
+  if (session_) session_->complete_action(steady_now(), std::move(answer.result));
+}
+
+void Connection::release_topics(const std::vector<TopicId>& topics) {
+  if (topics.empty()) return;
+  shard_.context().room.post([topics, shard = shard_.index()](Room& room) {
+    for (const TopicId topic : topics) room.release(shard, topic);
+  });
+}
+
+// --- Ending ------------------------------------------------------------------------------------------------
+
+void Connection::refuse(CloseCode close_code, ErrorCode code, const std::string& detail) {
+  log_fault(code, detail);
+  session_->disconnect(steady_now(), close_code, code, detail);
+  pump();
+}
+
+void Connection::shut_down(Duration retry_after) {
+  if (!session_) return;  // told as soon as it begins
+  session_->disconnect(steady_now(), CloseCode::kServiceRestart, ErrorCode::kShuttingDown, "the server is going away",
+                       retry_after);
+  pump();
+}
+
+void Connection::begin_close(CloseCode code, const std::string& reason) {
+  closing_ = true;
+  stream_.close(code, reason);
+  end_deadline_ = steady_now() + kCloseTimeout;
+  arm();
+}
+
+void Connection::on_teardown() {
+  if (finished_) return;
+  closing_ = true;
+  end_deadline_ = std::min(end_deadline_, steady_now() + kCloseTimeout);
+  arm();
+}
+
+void Connection::on_sent(error_code error) {
+  if (finished_) return;
+  if (error) return finish();
+  pump();
+}
+
+void Connection::finish() {
+  if (std::exchange(finished_, true)) return;
+  log(LogLevel::kInfo, ErrorCode::kNone, "ended");
+  std::vector<TopicId> topics;
+  for (const auto& [topic, n] : granted_) topics.insert(topics.end(), n, TopicId{topic});
+  release_topics(topics);
+  if (counted_) {
+    Shard& home = shard_.context().home_of(user_);
+    home.post([&home, user = user_] { home.release(user); });
+  }
+  const std::optional<SessionStats> stats = session_ ? std::optional(session_->stats()) : std::nullopt;
+  abandon();
+  shard_.remove_connection(id_, stats ? &*stats : nullptr);
+}
+
+void Connection::abandon() {
+  finished_ = true;
+  timer_.cancel();
+  armed_at_ = TimePoint::max();
+  stream_.abort();
+  session_.reset();
+  // What the socket still held is given back; the object itself goes with its last handler.
+  Admission::Ticket ended = std::move(ticket_);
+}
+
+// --- Time --------------------------------------------------------------------------------------------------
+
+// One timer for everything. It is not set anew for a later moment: it then fires early, once, and is set again.
+void Connection::arm() {
+  if (finished_) return;
+  TimePoint at = end_deadline_;
+  if (!closing_) {
+    at = std::min({at, stream_.write_deadline(), stream_.message_deadline()});
+    if (!stream_.is_sending()) at = std::min(at, session_deadline_);
+  }
+  if (at == TimePoint::max() || armed_at_ <= at) return;
+  armed_at_ = at;
+  timer_.expires_at(to_steady(at));
+  timer_.async_wait([self = shared_from_this(), generation = ++timer_generation_](error_code error) {
+    if (error || generation != self->timer_generation_ || self->finished_) return;
+    self->armed_at_ = TimePoint::max();
+    self->on_timer();
+  });
+}
+
+void Connection::on_timer() {
+  const TimePoint now = steady_now();
+  if (now >= end_deadline_) return finish();
+  if (!closing_ && now >= stream_.write_deadline()) {
+    log_fault(ErrorCode::kSlowConsumer, "does not read");
+    return finish();
+  }
+  if (!closing_ && session_ && now >= stream_.message_deadline()) {
+    return refuse(CloseCode::kProtocolError, ErrorCode::kMalformed, "a message did not end in time");
+  }
+  if (!closing_ && session_ && !stream_.is_sending() && now >= session_deadline_) {
+    session_deadline_ = TimePoint::max();
+    session_->handle_timeout(now);
+    pump();
+  }
+  arm();
+}
+
+void Connection::log_fault(ErrorCode code, std::string_view detail) {
+  log(std::exchange(fault_logged_, true) ? LogLevel::kDebug : LogLevel::kError, code, detail);
+}
+
+void Connection::log(LogLevel level, ErrorCode code, std::string_view detail) const {
+  shard_.context().log.write(level, LogLine{id_, user_, peer_, code, detail});
+}
+
+}  // namespace libsync::server

@@ -1,0 +1,310 @@
+#include "room.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "clock.h"
+
+namespace libsync::server {
+
+Room::Room(Game& game, Store& store, const Limits& limits, Log& log, const RoomConfig& config, Deliver deliver,
+           MakeRandom random, Saver::Post post)
+    : game_(game),
+      limits_(limits),
+      log_(log),
+      config_(config),
+      deliver_(std::move(deliver)),
+      random_(std::move(random)),
+      saver_(store, std::move(post), [&game] { return game.save(); }),
+      outbox_(config.n_shards) {}
+
+Result<bool> Room::start() {
+  Result<Saver::Loaded> loaded = saver_.load();
+  if (!loaded) return loaded.error();
+  // A game that cannot read its save must not run: its next save would replace it.
+  Result<bool> taken = game_.load(loaded->game);
+  if (!taken) return taken.error();
+  saved_topics_ = std::move(loaded->topics);
+  refresh_topics();
+  log_.info(*taken ? "loaded " + std::to_string(loaded->game.size()) + " records, the last stop was " +
+                         (saved_topics_.empty() ? "not clean: new epochs" : "clean: epochs go on")
+                   : std::string("nothing saved yet: a new game"));
+  return taken;
+}
+
+void Room::join(const std::string& user) {
+  if (stopped_) return;
+  ++stats_.users;
+  game_.join(user);
+  refresh_topics();
+  flush();
+}
+
+void Room::leave(const std::string& user) {
+  if (stopped_) return;
+  --stats_.users;
+  game_.leave(user);
+  refresh_topics();
+  flush();
+}
+
+// --- Topics ------------------------------------------------------------------------------------------------
+
+void Room::refresh_topics() {
+  ++round_;
+  for (const TopicSpec& spec : game_.topics()) {
+    const auto found = topics_.find(spec.name);
+    if (found == topics_.end()) {
+      add_topic(spec);
+    } else {
+      found->second->seen = round_;
+    }
+  }
+  for (auto at = topics_.begin(); at != topics_.end();) {
+    Entry& entry = *at->second;
+    if (entry.seen == round_) {
+      ++at;
+      continue;
+    }
+    for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
+      if (entry.subscriptions[shard] > 0) tell(shard, TopicRemoved{entry.topic.info().id, ErrorCode::kUnknownTopic});
+    }
+    stats_.subscriptions -= entry.n_subscriptions;
+    by_id_.erase(entry.topic.info().id.value);
+    at = topics_.erase(at);
+  }
+}
+
+void Room::add_topic(const TopicSpec& spec) {
+  TopicInfo info;
+  info.id.value = ++last_id_;
+  info.name = spec.name;
+  info.topic_class = spec.topic_class;
+  info.priority = spec.priority;
+  std::unique_ptr<Entry> entry;
+  auto saved = saved_topics_.extract(spec.name);
+  if (!saved.empty() && saved.mapped().snapshot.size() <= limits_.max_snapshot_bytes) {
+    info.epoch = saved.mapped().epoch;
+    entry = std::make_unique<Entry>(std::move(info), limits_, std::move(saved.mapped()));
+  } else {
+    while (info.epoch.value == 0) info.epoch.value = random_();
+    entry = std::make_unique<Entry>(std::move(info), limits_);
+  }
+  entry->subscriptions.resize(config_.n_shards);
+  entry->seen = round_;
+  entry->stats.name = spec.name;
+  by_id_[last_id_] = entry.get();
+  topics_.emplace(spec.name, std::move(entry));
+}
+
+void Room::publish(Entry& entry) {
+  Result<std::optional<TopicUpdate>> published = entry.topic.publish(game_.snapshot(entry.topic.info().name));
+  if (!published) {
+    if (!std::exchange(entry.too_big, true)) {
+      log_.error("topic " + entry.topic.info().name + " stands still: " + published.error().detail,
+                 published.error().code);
+    }
+    return;
+  }
+  entry.too_big = false;
+  if (!published->has_value()) return;
+  const TopicUpdate& update = **published;
+  ++entry.stats.updates;
+  entry.stats.patch_bytes_total += update.patch ? update.patch->size() : 0;
+  entry.stats.full_bytes_total += update.snapshot->size_bytes();
+  for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
+    if (entry.subscriptions[shard] > 0) tell(shard, update);
+  }
+}
+
+// A topic that nobody looks at costs nothing; it is published when somebody comes.
+void Room::publish_all() {
+  for (auto& [name, entry] : topics_) {
+    if (entry->n_subscriptions > 0 || entry->asked_for) publish(*entry);
+    entry->asked_for = false;
+  }
+}
+
+void Room::refuse_subscription(ConnectionRef from, const std::string& name, ErrorCode code,
+                               const std::string& message) {
+  tell(from.shard, SubscriptionAnswer{from.connection, name, std::nullopt, code, message});
+  flush();
+}
+
+void Room::subscribe(ConnectionRef from, const std::string& user, const std::string& name) {
+  if (stopped_) return;
+  if (!game_.may_subscribe(user, name)) {
+    return refuse_subscription(from, name, ErrorCode::kForbiddenTopic, "not yours to see");
+  }
+  const auto found = topics_.find(name);
+  if (found == topics_.end()) return refuse_subscription(from, name, ErrorCode::kUnknownTopic, "no such topic");
+  Entry& entry = *found->second;
+  if (entry.n_subscriptions == 0) publish(entry);
+  if (entry.topic.position().version == Version{}) {
+    return refuse_subscription(from, name, ErrorCode::kSnapshotTooBig, "the topic has no state");
+  }
+  // No hole: what the shard gets here is the version before the next one that publish() tells it of.
+  if (entry.subscriptions[from.shard] == 0) tell(from.shard, entry.topic.current());
+  ++entry.subscriptions[from.shard];
+  ++entry.n_subscriptions;
+  ++stats_.subscriptions;
+  tell(from.shard, SubscriptionAnswer{from.connection, name, entry.topic.info().id, ErrorCode::kNone, {}});
+  flush();
+}
+
+void Room::release(std::uint32_t shard, TopicId topic) {
+  const auto found = by_id_.find(topic.value);
+  if (found == by_id_.end() || stopped_) return;  // the topic went first
+  Entry& entry = *found->second;
+  SYNC_ASSERT(entry.subscriptions[shard] > 0);
+  --entry.subscriptions[shard];
+  --entry.n_subscriptions;
+  --stats_.subscriptions;
+  if (entry.subscriptions[shard] == 0) tell(shard, TopicRemoved{topic, ErrorCode::kNone});
+  flush();
+}
+
+// --- Actions -----------------------------------------------------------------------------------------------
+
+void Room::act(ConnectionRef from, const std::string& user, Sequence sequence, Bytes payload) {
+  if (stopped_) return;
+  Action action{from, user, sequence, std::move(payload)};
+  // Waiting ones keep their turn: an action never overtakes an earlier one of the same player.
+  if (waiting_actions_.empty() && actions_this_tick_ < config_.max_actions_per_tick) {
+    execute(action);
+  } else if (waiting_actions_.size() < config_.max_waiting_actions) {
+    waiting_actions_.push_back(std::move(action));
+  } else {
+    protocol::ActionResultT result;
+    result.action_sequence = sequence.value;
+    result.status = ActionStatus::kFailed;
+    result.code = ErrorCode::kRateLimited;
+    result.message = "the server has more actions than it can execute";
+    tell(from.shard, ActionAnswer{from.connection, std::move(result)});
+  }
+  flush();
+}
+
+void Room::execute(const Action& action) {
+  ++actions_this_tick_;
+  ++stats_.actions;
+  ActionOutcome outcome = game_.on_action(action.user, action.payload);
+  protocol::ActionResultT result;
+  result.action_sequence = action.sequence.value;
+  result.status = outcome.status;
+  result.code = outcome.code;
+  result.message = std::move(outcome.message);
+  const auto* payload = reinterpret_cast<const std::uint8_t*>(outcome.payload.data());
+  result.payload.assign(payload, payload + outcome.payload.size());
+  if (outcome.status != ActionStatus::kAccepted) {
+    tell(action.from.shard, ActionAnswer{action.from.connection, std::move(result)});
+  } else if (outcome.wants_save) {
+    save_for(action.from, action.user, std::move(result), std::move(outcome.visible_in));
+  } else {
+    accepted_.push_back({action.from, std::move(result), std::move(outcome.visible_in)});
+  }
+}
+
+void Room::save_for(ConnectionRef from, const std::string& user, protocol::ActionResultT result,
+                    std::vector<std::string> visible_in) {
+  // Shared, because a std::function must be copyable.
+  auto pending = std::make_shared<Accepted>(Accepted{from, std::move(result), std::move(visible_in)});
+  saver_.save([this, user, pending](bool durable) {
+    game_.on_saved(user, durable);
+    if (stopped_) return;
+    if (durable) {
+      pending->result.durable = true;
+      accepted_.push_back(std::move(*pending));
+      return;
+    }
+    protocol::ActionResultT failed;
+    failed.action_sequence = pending->result.action_sequence;
+    failed.status = ActionStatus::kFailed;
+    failed.code = ErrorCode::kStoreUnavailable;
+    failed.message = "the save did not reach the disk";
+    tell(pending->from.shard, ActionAnswer{pending->from.connection, std::move(failed)});
+    flush();
+    log_.error("a save failed", ErrorCode::kStoreUnavailable);
+  });
+}
+
+void Room::answer_accepted() {
+  for (Accepted& accepted : accepted_) {
+    for (const std::string& name : accepted.visible_in) {
+      const auto found = topics_.find(name);
+      if (found == topics_.end()) continue;
+      const Topic& topic = found->second->topic;
+      auto version = std::make_unique<protocol::TopicVersionT>();
+      version->topic = topic.info().id.value;
+      version->epoch = topic.position().epoch.value;
+      version->version = topic.position().version.value;
+      accepted.result.visible_at.push_back(std::move(version));
+    }
+    tell(accepted.from.shard, ActionAnswer{accepted.from.connection, std::move(accepted.result)});
+  }
+  accepted_.clear();
+}
+
+// --- Time --------------------------------------------------------------------------------------------------
+
+void Room::tick() {
+  if (stopped_) return;
+  const TimePoint started = steady_now();
+  ++stats_.ticks;
+  actions_this_tick_ = 0;
+  while (!waiting_actions_.empty() && actions_this_tick_ < config_.max_actions_per_tick) {
+    execute(waiting_actions_.front());
+    waiting_actions_.pop_front();
+  }
+  game_.tick();
+  refresh_topics();
+  for (const Accepted& accepted : accepted_) {
+    for (const std::string& name : accepted.visible_in) {
+      const auto found = topics_.find(name);
+      if (found != topics_.end()) found->second->asked_for = true;
+    }
+  }
+  publish_all();
+  answer_accepted();
+  flush();
+  if (config_.ticks_between_saves > 0 && stats_.ticks % config_.ticks_between_saves == 0 && !saver_.busy()) {
+    saver_.save([this](bool durable) {
+      if (!durable) log_.error("a save failed", ErrorCode::kStoreUnavailable);
+    });
+  }
+  const Duration taken = steady_now() - started;
+  stats_.tick_us_max = std::max(stats_.tick_us_max, static_cast<std::uint64_t>(taken.count()));
+}
+
+void Room::stop(Saver::Done done) {
+  stopped_ = true;
+  std::map<std::string, Bytes> topics;
+  for (const auto& [name, entry] : topics_) {
+    const Position position = entry->topic.position();
+    if (position.version == Version{}) continue;
+    topics[name] = encode_saved_topic(position.epoch, position.version, entry->topic.snapshot()->bytes());
+  }
+  saver_.save_clean(topics, std::move(done));
+}
+
+RoomStats Room::take_stats() {
+  RoomStats stats = stats_;
+  stats_.tick_us_max = 0;
+  for (const auto& [name, entry] : topics_) {
+    TopicStats topic = entry->stats;
+    topic.position = entry->topic.position();
+    topic.snapshot_bytes = entry->topic.snapshot() ? entry->topic.snapshot()->size_bytes() : 0;
+    topic.subscriptions = entry->n_subscriptions;
+    stats.topics.push_back(std::move(topic));
+  }
+  return stats;
+}
+
+void Room::flush() {
+  for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
+    if (!outbox_[shard].empty()) deliver_(shard, std::exchange(outbox_[shard], {}));
+  }
+}
+
+}  // namespace libsync::server
