@@ -56,6 +56,11 @@ export function errorName(code: number): ErrorName {
   return (ErrorCode[code] as ErrorCodeName | undefined) ?? "kUnrecognized";
 }
 
+/** The number of a code on the wire; kNone for one that never travels. */
+export function errorNumber(name: ErrorName): ErrorCode {
+  return ErrorCode[name as ErrorCodeName] ?? ErrorCode.kNone;
+}
+
 /** Shorthand for the commonest failure: bytes that no sender of this protocol makes. */
 export function malformed(message: string): SyncError {
   return new SyncError("kMalformed", message);

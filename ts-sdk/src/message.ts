@@ -120,7 +120,14 @@ export type ClientMessage =
       readonly versions: readonly NumberedVersion[];
       readonly receivedSequence: bigint;
     }
-  | Heartbeat;
+  | Heartbeat
+  | {
+      readonly type: "disconnect";
+      readonly closeCode: number;
+      readonly code: wire.ErrorCode;
+      readonly reconnect: boolean;
+      readonly message: string;
+    };
 
 export interface TopicRequest {
   readonly name: string;
@@ -294,6 +301,16 @@ export function encodeMessage(sequence: bigint, message: ClientMessage): Uint8Ar
     case "heartbeat":
       envelope.messageType = wire.Message.Heartbeat;
       envelope.message = new wire.HeartbeatT(message.sentMs, message.echoMs);
+      break;
+    case "disconnect":
+      envelope.messageType = wire.Message.Disconnect;
+      envelope.message = new wire.DisconnectT(
+        message.closeCode,
+        message.code,
+        message.reconnect,
+        0,
+        message.message,
+      );
       break;
     default:
       message satisfies never;

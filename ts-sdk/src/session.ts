@@ -6,7 +6,7 @@
 // Requires: initHash() has resolved before the first frame.
 
 import { ActionQueue } from "./action-queue.js";
-import { closeCodeOf, type ErrorName, errorOfClose, mayReconnect, SyncError } from "./errors.js";
+import { closeCodeOf, type ErrorName, errorNumber, errorOfClose, mayReconnect, SyncError } from "./errors.js";
 import { classifyMessage, decodeStateFrame } from "./frame.js";
 import { ActionStatus, CloseCode, Recovery } from "./generated/protocol_generated.js";
 import { kDefaultLimits, kDefaultServerLimits, type Limits, type ServerLimits } from "./limits.js";
@@ -287,7 +287,7 @@ export class ClientSession {
       case "resync":
         this.#emit({ type: "resyncing", name, error: withTopic(result.error, name) });
         if (subscription.resyncsInRow > this.#limits.maxResyncsInRow) {
-          this.#close(CloseCode.kResyncLoop, withTopic(result.error, name), false);
+          this.#fail(withTopic(result.error, name), CloseCode.kStateInvalid, false);
         }
         return;
       case "refused":
@@ -310,8 +310,9 @@ export class ClientSession {
       throw new SyncError("kSequenceGap", `message ${sequence} after ${this.#receivedSequence}`);
     }
     this.#receivedSequence = sequence;
-    const isFirst = this.#state === "waiting";
-    if (message.type !== "disconnect" && isFirst !== (message.type === "welcome")) {
+    // A server that refuses says why instead of Welcome.
+    const isEither = message.type === "error" || message.type === "disconnect";
+    if (!isEither && (this.#state === "waiting") !== (message.type === "welcome")) {
       throw new SyncError("kUnexpectedMessage", `${message.type} in state ${this.#state}`);
     }
     this.#handleMessage(nowMs, message);
@@ -601,9 +602,17 @@ export class ClientSession {
     this.#outputs.push({ type: "event", event });
   }
 
-  #fail(error: SyncError): void {
-    const code = closeCodeOf(error.code);
-    this.#close(code, error, mayReconnect(code));
+  /** Ends the connection for what the server did. Disconnect goes first: browsers cannot send most close codes. */
+  #fail(error: SyncError, code = closeCodeOf(error.code), reconnect = mayReconnect(code)): void {
+    if (this.#state !== "waiting" && this.#state !== "live") return;
+    this.#transmit({
+      type: "disconnect",
+      closeCode: code,
+      code: errorNumber(error.code),
+      reconnect,
+      message: error.detail,
+    });
+    this.#close(code, error, reconnect);
   }
 
   #close(code: number, error: SyncError, reconnect: boolean, retryAfterMs = 0): void {

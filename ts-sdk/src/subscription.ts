@@ -1,7 +1,7 @@
 // Subscription: what a session knows of one topic, and how state frames change it. It outlives connections: what is
 // held when one ends is what the next begins with.
 
-import { malformed, SyncError } from "./errors.js";
+import { errorNumber, malformed, SyncError } from "./errors.js";
 import { PartAssembler, type StateFrame } from "./frame.js";
 import { ErrorCode, TopicOutcome } from "./generated/protocol_generated.js";
 import { kPatchOverheadBytes, type Limits } from "./limits.js";
@@ -148,8 +148,7 @@ export class Subscription {
   }
 
   #resync(error: SyncError): FrameOutcome {
-    const cause = ErrorCode[error.code as keyof typeof ErrorCode] ?? ErrorCode.kNone;
-    this.requestState(cause);
+    this.requestState(errorNumber(error.code));
     this.resyncsInRow += 1;
     return { outcome: "resync", error };
   }

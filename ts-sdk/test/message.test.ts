@@ -238,6 +238,9 @@ describe("encodeMessage", () => {
     expect(
       read({ type: "ack", versions: [{ topic: 1, epoch: 2n, version: 3n }], receivedSequence: 4n }),
     ).toEqual(new wire.AckT([new wire.TopicVersionT(1, 2n, 3n)], 4n));
+    expect(
+      read({ type: "disconnect", closeCode: 1007, code: 1001, reconnect: false, message: "why" }),
+    ).toEqual(new wire.DisconnectT(1007, 1001, false, 0, "why"));
     expect(read({ type: "heartbeat", sentMs: 1n, echoMs: 0n })).toEqual(new wire.HeartbeatT(1n, 0n));
   });
 });

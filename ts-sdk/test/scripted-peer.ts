@@ -14,7 +14,8 @@ export type Received =
   | wire.GetStateT
   | wire.ActionT
   | wire.AckT
-  | wire.HeartbeatT;
+  | wire.HeartbeatT
+  | wire.DisconnectT;
 
 export class ScriptedPeer {
   /** Where messages to the client go. */

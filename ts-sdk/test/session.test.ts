@@ -147,6 +147,15 @@ describe("session: hello", () => {
     expect(pair.peer.all(wire.ActionT)[0]?.actionSequence).toBe(42n);
   });
 
+  test("session: hears why it is refused before Welcome", () => {
+    const pair = new Pair().open();
+    pair.peer.error(wire.ErrorCode.kTooManySessions, { message: "five already" });
+    pair.peer.disconnect(wire.CloseCode.kTooManySessions, wire.ErrorCode.kTooManySessions, true);
+    pair.closed(4007);
+    expect(pair.of("error")[0]?.error.detail).toBe("five already");
+    expect(pair.ended()).toBe("kTooManySessions");
+  });
+
   test("session: makes a fresh instance when the server lost its record", () => {
     const pair = new Pair().live();
     pair.peer.disconnect(wire.CloseCode.kStateInvalid, wire.ErrorCode.kUnknownInstance, true);
@@ -417,7 +426,7 @@ describe("session: resync", () => {
     }
     expect(pair.peer.all(wire.GetStateT)).toHaveLength(3);
     pair.peer.deliver(wrongDigest(1, 5n));
-    expect(pair.closes).toEqual([wire.CloseCode.kResyncLoop]);
+    expect(pair.closes).toEqual([wire.CloseCode.kStateInvalid]);
     pair.closed();
     expect(pair.ended()).toBe("kDigestMismatch, for good");
   });
@@ -667,6 +676,7 @@ describe("session: closing", () => {
     const pair = new Pair().live();
     pair.peer.deliver(Uint8Array.of(2));
     const received = pair.peer.received.length;
+    expect(pair.peer.received.at(-1)).toMatchObject({ closeCode: 1007, code: wire.ErrorCode.kMalformed });
     pair.act(1);
     pair.peer.patch(1, 2n, kOne, kTwo);
     pair.sleep(60_000);
