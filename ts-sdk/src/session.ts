@@ -39,7 +39,7 @@ const kMinRetryMs = 1_000;
 /** Part of the announced message rate that is used: on the way, messages bunch up. */
 const kRateMargin = 0.8;
 /** Room for the envelope around an action's payload. */
-const kActionOverheadBytes = 96;
+const kActionOverheadBytes = 128;
 /** Messages remembered so that they can be repeated if the server drops them for their rate. */
 const kMaxRepeatable = 64;
 const kMaxTopicNameBytes = 256;

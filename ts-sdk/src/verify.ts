@@ -26,6 +26,8 @@ export const required = (field: Field): Field => ({ kind: "required", field });
 export const table = (layout: TableLayout): Field => ({ kind: "table", table: layout });
 export const tables = (layout: TableLayout): Field => ({ kind: "tables", table: layout });
 
+const kMaxI16 = 0x7fff;
+
 /** A buffer under verification. */
 export class Verifier {
   readonly #view: DataView;
@@ -57,13 +59,14 @@ export class Verifier {
   fieldAt(at: number, index: number): number {
     this.#require(at, 4, 4);
     const vtable = at - this.#view.getInt32(at, true);
-    this.#require(vtable, 4, 2);
+    this.#require(vtable, 2, 2);
     const size = this.#view.getUint16(vtable, true);
-    if (size < 4 || size % 2 !== 0) throw malformed("a vtable of a wrong size");
+    if (size % 2 !== 0) throw malformed("a vtable of an odd size");
     this.#require(vtable, size, 2);
     const slot = 4 + 2 * index;
-    if (slot >= size) return 0;
-    const offset = this.#view.getUint16(vtable + slot, true);
+    const offset = slot < size ? this.#view.getUint16(vtable + slot, true) : 0;
+    // The generated accessors read both as signed numbers; no table of the schema comes near.
+    if (size > kMaxI16 || offset > kMaxI16) throw malformed("a table too large");
     return offset === 0 ? 0 : at + offset;
   }
 
