@@ -104,6 +104,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
   Database database(raw);
   if (opened != SQLITE_OK) return unavailable("cannot open " + path + ": " + sqlite3_errstr(opened));
 
+  sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, options.max_record_bytes);
   // EXCLUSIVE before the first access: the lock is then taken once and kept, and the index of the log needs no file.
   const bool set = ask(raw, "PRAGMA locking_mode=EXCLUSIVE").has_value();
   const auto mode = set ? ask(raw, "PRAGMA journal_mode=WAL") : std::nullopt;

@@ -30,6 +30,8 @@ struct SqliteStoreOptions {
   // Commits that wait for the thread; one beyond either bound is answered kStoreUnavailable.
   std::size_t max_queued_commits = 1024;
   std::size_t max_queued_bytes = 256u << 20;  // of keys and values
+  // A commit with a larger record is answered kStoreUnavailable.
+  int max_record_bytes = 64 << 20;
 };
 
 class SqliteStore final : public Store {
@@ -44,10 +46,10 @@ class SqliteStore final : public Store {
   Result<std::vector<SaveRecord>> load(const std::string& prefix) override;
 
   // All commits that wait while one is written go into the next transaction together, so that they share its fsync.
-  // A commit that fails alone (disk full) writes nothing, the others are unharmed. After an I/O error or damage, the
-  // store stops: that commit and all later ones are answered kStoreUnavailable, because after a failed fsync nobody
-  // knows what the disk holds (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). The commits
-  // under way at that moment may turn out to be on disk after all when the file is opened again.
+  // A commit that fails alone (disk full, record too large) writes nothing, the others are unharmed. After an I/O error
+  // or damage, the store stops: that commit and all later ones are answered kStoreUnavailable, because after a failed
+  // fsync nobody knows what the disk holds (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). The
+  // commits under way at that moment may turn out to be on disk after all when the file is opened again.
   void commit(std::vector<SaveRecord> records, std::vector<std::string> removed, Done done) override;
 
  private:

@@ -435,3 +435,14 @@ TEST_CASE("SqliteStore: a commit too large for the disk does not harm those in i
   CHECK(keys(*store, "") == std::vector<std::string>{"a", "c"});
   CHECK(ended == "yny");
 }
+
+TEST_CASE("SqliteStore: a record that is too large refuses its whole commit, and no other one") {
+  Folder folder;
+  SqliteStoreOptions options;
+  options.max_record_bytes = 100'000;
+  const auto store = open_store(folder.file(), options);
+  CHECK_FALSE(commit(*store, {{"a", bytes_of("1")}, {"large", Bytes(100'001)}, {"b", bytes_of("1")}}).has_value());
+  CHECK(keys(*store, "").empty());
+  CHECK(commit(*store, {{"c", Bytes(99'000)}}));
+  CHECK(keys(*store, "") == std::vector<std::string>{"c"});
+}
