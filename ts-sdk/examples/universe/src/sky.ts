@@ -494,7 +494,7 @@ export class Sky {
       const y = screen[2 * i + 1] as number;
       if (owner === "" || sizes[i] === 0 || !inside(scene.camera, x, y)) continue;
       const own = owner === scene.user;
-      context.globalAlpha = own ? 0.95 : 0.55;
+      context.globalAlpha = own ? 0.95 : 0.75;
       context.strokeStyle = own ? kOwn : colourOf(owner);
       context.beginPath();
       context.arc(x, y, (sizes[i] as number) + 4, 0, kTau);
@@ -621,6 +621,8 @@ export class Sky {
   private label(frame: BodyFrame, scene: Scene, i: number, always: boolean): void {
     const { name, owner } = frame.labels[i] ?? { name: "", owner: "" };
     const own = owner === scene.user;
+    // From far the star needs no name, and the inner planets need its place.
+    if (frame.types[i] === BodyType.kStar && !always && this.sizeBoost < 1.4) return;
     const text =
       name !== "" ? name : owner !== "" ? (own ? "yours" : owner) : always ? typeName(frame.typeOf(i)) : "";
     if (text === "") return;
@@ -636,7 +638,7 @@ export class Sky {
     this.labelBoxes.push(x, y, width);
     const strong = frame.types[i] === BodyType.kPlanet || frame.types[i] === BodyType.kStar;
     const colour = own ? "#ffe6bd" : owner !== "" ? colourOf(owner) : "#c5d2ee";
-    this.write(text, x, y, colour, always ? 1 : own ? 0.9 : strong ? 0.72 : 0.5);
+    this.write(text, x, y, colour, always ? 1 : owner !== "" ? 0.9 : strong ? 0.72 : 0.5);
   }
 
   private isTaken(x: number, y: number, width: number): boolean {

@@ -20,9 +20,10 @@ export class ConnectionPanel {
   /** Called a few times a second: the countdown and the round trip change without an event. */
   refresh(): void {
     const now = this.client.connection.getSnapshot();
+    const isAway = now.state === "failed" || now.state === "reconnecting";
     this.pill.dataset["state"] = now.state;
     setText(this.text, this.describe());
-    setText(this.cut.lastElementChild as Element, now.state === "failed" ? "Try again" : "Cut connection");
+    setText(this.cut.lastElementChild as Element, isAway ? "Try now" : "Cut connection");
   }
 
   private describe(): string {
@@ -42,7 +43,7 @@ export class ConnectionPanel {
       }
       case "reconnecting": {
         const seconds = Math.max(0, now.retryAtMs - Date.now()) / 1000;
-        return seconds < 0.1 ? "Reconnecting…" : `Reconnecting in ${seconds.toFixed(1)} s`;
+        return seconds < 0.1 ? "Reconnecting…" : `Reconnecting · ${seconds.toFixed(1)} s`;
       }
       case "failed":
         return `Failed · ${now.error.code.slice(1)}`;

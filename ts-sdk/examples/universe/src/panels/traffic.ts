@@ -138,12 +138,6 @@ export class TrafficPanel {
       context.moveTo(0, at);
       context.lineTo(width, at);
       context.stroke();
-      context.fillStyle = "rgba(160,176,214,0.62)";
-      context.fillText(
-        tick < 1000 ? `${tick} B` : tick < 1e6 ? `${tick / 1000} KB` : `${tick / 1e6} MB`,
-        0,
-        at - 3,
-      );
     }
     context.fillStyle = "rgba(160,176,214,0.62)";
     context.fillText("60 s ago", 0, height - 2);
@@ -188,5 +182,15 @@ export class TrafficPanel {
       if (cut > nowMs - kWindowMs) context.fillRect(x(cut), 4, 1, bottom - 4);
     }
     context.globalAlpha = 1;
+    // Over the bars, on a ground of their own.
+    for (const tick of kTicks) {
+      const at = Math.round(y(tick)) + 0.5;
+      if (at < 14 || at > bottom - 6) continue;
+      const text = tick < 1000 ? `${tick} B` : tick < 1e6 ? `${tick / 1000} KB` : `${tick / 1e6} MB`;
+      context.fillStyle = "rgba(11,16,29,0.8)";
+      context.fillRect(0, at - 13, context.measureText(text).width + 5, 12);
+      context.fillStyle = "rgba(178,192,226,0.85)";
+      context.fillText(text, 0, at - 3);
+    }
   }
 }
