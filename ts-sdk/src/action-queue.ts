@@ -46,25 +46,26 @@ export class ActionQueue {
     return this.#waiting.length > 0 && this.#inFlight.size < maxInFlight;
   }
 
-  /** The next action and its sequence on the wire. Requires: canSend. */
+  /** The next action and its sequence on the wire. */
   take(): { sequence: bigint; action: QueuedAction } | undefined {
-    const action = this.peek();
+    const action = this.#waiting.shift();
     if (action === undefined) return undefined;
-    this.drop();
+    this.#waitingBytes -= action.payload.length;
     const sequence = this.#nextSequence;
     this.#nextSequence += 1n;
     this.#inFlight.set(sequence, action);
     return { sequence, action };
   }
 
-  peek(): QueuedAction | undefined {
-    return this.#waiting[0];
-  }
-
-  /** Removes the next action without sending it. */
-  drop(): void {
-    const action = this.#waiting.shift();
-    this.#waitingBytes -= action?.payload.length ?? 0;
+  /** Removes the waiting actions whose payload is larger than `maxBytes`. */
+  takeBigger(maxBytes: number): QueuedAction[] {
+    const waiting = this.takeWaiting();
+    for (const action of waiting) {
+      if (action.payload.length > maxBytes) continue;
+      this.#waiting.push(action);
+      this.#waitingBytes += action.payload.length;
+    }
+    return waiting.filter((action) => action.payload.length > maxBytes);
   }
 
   /** The answer to a sequence has arrived; undefined if it is none of ours. */

@@ -12,36 +12,27 @@ import { ActionStatus, CloseCode, Recovery } from "./generated/protocol_generate
 import { kDefaultLimits, kDefaultServerLimits, type Limits, type ServerLimits } from "./limits.js";
 import {
   type ActionAnswer,
-  type ClientMessage,
   type Disconnect,
   decodeMessage,
   type ErrorMessage,
-  encodeMessage,
   type Id128,
-  type NumberedVersion,
   type ServerMessage,
   type Subscribed,
   type Welcome,
 } from "./message.js";
+import { Outbox } from "./outbox.js";
 import { utf8Length } from "./platform.js";
 import type { Output, SessionEvent } from "./session-output.js";
 import type { Snapshot } from "./snapshot.js";
 import { makeEmptySnapshot, Subscription } from "./subscription.js";
-import { TokenBucket } from "./token-bucket.js";
 import type { ActionResult } from "./types.js";
 
 const kProtocolVersion = 1;
 const kPatchFormat = 1;
-const kAckIntervalMs = 1_000;
-const kAckBytes = 64 * 1024;
 /** A refused request that may be repeated waits at least this long. */
 const kMinRetryMs = 1_000;
-/** Part of the announced message rate that is used: on the way, messages bunch up. */
-const kRateMargin = 0.8;
 /** Room for the envelope around an action's payload. */
 const kActionOverheadBytes = 128;
-/** Messages remembered so that they can be repeated if the server drops them for their rate. */
-const kMaxRepeatable = 64;
 const kMaxTopicNameBytes = 256;
 
 export interface SessionConfig {
@@ -68,28 +59,17 @@ export class ClientSession {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #byTopic = new Map<number, Subscription>();
   readonly #actions: ActionQueue;
+  readonly #outbox: Outbox;
 
   #state: State = "closed";
   #instance: Id128;
   #isNewInstance = true;
   #serverLimits: ServerLimits = kDefaultServerLimits;
-  #bucket: TokenBucket;
-  #sentSequence = 0n;
-  #receivedSequence = 0n;
   #openedAtMs = 0;
   #lastReceivedMs = 0;
-  #lastAckMs = 0;
-  #bytesSinceAck = 0;
-  #blockedUntilMs = 0;
   #isSettled = false;
   /** The server was asked whether it is there, since it was last heard. */
   #hasAsked = false;
-  #heartbeatDue = false;
-  /** sent_ms of our own heartbeat that is to be answered. */
-  #askedMs: bigint | undefined;
-  /** sent_ms of the server's latest heartbeat that is to be answered. */
-  #echoDue: bigint | undefined;
-  readonly #repeatable = new Map<bigint, () => void>();
   #emptySnapshot: Snapshot | undefined;
   #outputs: Output[] = [];
   #ending: Ending | undefined;
@@ -98,8 +78,8 @@ export class ClientSession {
     this.#limits = { ...kDefaultLimits, ...config.limits };
     this.#config = { ...config, limits: this.#limits };
     this.#actions = new ActionQueue(this.#limits);
+    this.#outbox = new Outbox(this.#subscriptions, this.#byTopic, this.#actions);
     this.#instance = config.makeInstance();
-    this.#bucket = new TokenBucket(1, 1, 0);
   }
 
   /** Whether there is a connection that handleClosed has not reported. */
@@ -113,23 +93,16 @@ export class ClientSession {
   handleOpen(nowMs: number): void {
     if (this.#state !== "closed") throw new Error("handleOpen: the connection before is not closed");
     this.#state = "waiting";
-    this.#sentSequence = 0n;
-    this.#receivedSequence = 0n;
     this.#openedAtMs = nowMs;
     this.#lastReceivedMs = nowMs;
-    this.#lastAckMs = Number.NEGATIVE_INFINITY;
-    this.#bytesSinceAck = 0;
-    this.#blockedUntilMs = 0;
     this.#isSettled = false;
     this.#hasAsked = false;
-    this.#heartbeatDue = false;
-    this.#echoDue = undefined;
-    this.#repeatable.clear();
+    this.#outbox.reset();
     this.#ending = undefined;
     this.#serverLimits = kDefaultServerLimits;
     // "New" means made for this connection: until the server has answered once, each attempt has its own.
     if (this.#isNewInstance) this.#instance = this.#config.makeInstance();
-    this.#transmit({
+    const hello = this.#outbox.encode({
       type: "hello",
       protocolMin: kProtocolVersion,
       protocolMax: kProtocolVersion,
@@ -140,6 +113,7 @@ export class ClientSession {
       sdk: this.#config.sdk,
       maxSnapshotBytes: this.#limits.maxSnapshotBytes,
     });
+    this.#outputs.push({ type: "transmit", bytes: hello });
   }
 
   /** One binary message. Never throws: what is wrong with it ends the connection. */
@@ -147,7 +121,7 @@ export class ClientSession {
     if (this.#state !== "waiting" && this.#state !== "live") return;
     this.#lastReceivedMs = nowMs;
     this.#hasAsked = false;
-    this.#heartbeatDue = false;
+    this.#outbox.isHeartbeatDue = false;
     try {
       if (classifyMessage(bytes) === "state") this.#handleState(bytes);
       else this.#handleControl(nowMs, bytes);
@@ -172,7 +146,7 @@ export class ClientSession {
       this.#fail(new SyncError("kHeartbeatTimeout", `the server was silent for ${silenceMs} ms`));
     } else if (this.#state === "live" && !this.#hasAsked && silenceMs >= heartbeatIntervalMs) {
       this.#hasAsked = true;
-      this.#heartbeatDue = true;
+      this.#outbox.isHeartbeatDue = true;
     }
   }
 
@@ -236,7 +210,7 @@ export class ClientSession {
    * actionFinished or actionFailed. Takes over `payload`. Throws kTooManyActions, kMessageTooBig.
    */
   act(payload: Uint8Array): number {
-    this.#checkActionSize(payload);
+    if (payload.length > this.#maxPayloadBytes()) throw this.#tooBig(payload);
     return this.#actions.add(payload);
   }
 
@@ -256,11 +230,8 @@ export class ClientSession {
     const output = this.#outputs.shift();
     if (output !== undefined) return output;
     if (this.#state === "live") {
-      const message = this.#takeMessage(nowMs);
-      if (message !== undefined) return { type: "transmit", bytes: this.#encode(message) };
-      // Taking a message may have brought something else to light, such as an action that is too big.
-      const next = this.#outputs.shift();
-      if (next !== undefined) return next;
+      const bytes = this.#outbox.take(nowMs);
+      if (bytes !== undefined) return { type: "transmit", bytes };
     }
     return { type: "deadline", atMs: this.#deadline(nowMs) };
   }
@@ -270,7 +241,7 @@ export class ClientSession {
   #handleState(bytes: Uint8Array): void {
     if (this.#state !== "live") throw new SyncError("kUnexpectedMessage", "state before Welcome");
     const frame = decodeStateFrame(bytes);
-    this.#bytesSinceAck += bytes.length;
+    this.#outbox.bytesSinceAck += bytes.length;
     // Frames of a topic that was left may still be under way.
     const subscription = this.#byTopic.get(frame.topic);
     if (subscription === undefined) return;
@@ -306,10 +277,11 @@ export class ClientSession {
       throw new SyncError("kMessageTooBig", `a control message of ${bytes.length} bytes`);
     }
     const { sequence, message } = decodeMessage(bytes);
-    if (sequence !== this.#receivedSequence + 1n) {
-      throw new SyncError("kSequenceGap", `message ${sequence} after ${this.#receivedSequence}`);
+    const { receivedSequence } = this.#outbox;
+    if (sequence !== receivedSequence + 1n) {
+      throw new SyncError("kSequenceGap", `message ${sequence} after ${receivedSequence}`);
     }
-    this.#receivedSequence = sequence;
+    this.#outbox.receivedSequence = sequence;
     // A server that refuses says why instead of Welcome.
     const isEither = message.type === "error" || message.type === "disconnect";
     if (!isEither && (this.#state === "waiting") !== (message.type === "welcome")) {
@@ -333,7 +305,7 @@ export class ClientSession {
         this.#handleActionResult(message);
         return;
       case "heartbeat":
-        if (message.echoMs === 0n) this.#echoDue = message.sentMs;
+        if (message.echoMs === 0n) this.#outbox.echoDue = message.sentMs;
         else this.#handleEcho(nowMs, message.echoMs);
         return;
       case "error":
@@ -349,9 +321,8 @@ export class ClientSession {
 
   #handleEcho(nowMs: number, echoMs: bigint): void {
     // Only the latest question counts, so that the figure is our own clock's.
-    if (echoMs !== this.#askedMs) return;
-    this.#askedMs = undefined;
-    this.#emit({ type: "roundTrip", rttMs: Math.max(0, nowMs - Number(echoMs)) });
+    if (this.#outbox.takeEcho(echoMs))
+      this.#emit({ type: "roundTrip", rttMs: Math.max(0, nowMs - Number(echoMs)) });
   }
 
   #handleWelcome(nowMs: number, welcome: Welcome): void {
@@ -364,15 +335,14 @@ export class ClientSession {
     this.#state = "live";
     this.#isNewInstance = false;
     this.#serverLimits = withDefaults(welcome.limits);
-    const { messagesPerSecond, messagesBurst } = this.#serverLimits;
-    this.#bucket = new TokenBucket(
-      Math.max(messagesPerSecond * kRateMargin, 0.1),
-      Math.max(Math.floor(messagesBurst * kRateMargin) - 1, 1),
-      nowMs,
-    );
+    this.#outbox.keepTo(this.#serverLimits, nowMs);
     this.#actions.begin(welcome.lastActionSequence);
     this.#emit({ type: "welcomed", limits: this.#serverLimits, server: welcome.server });
     this.#emit({ type: "roundTrip", rttMs: nowMs - this.#openedAtMs });
+    // Actions queued before now were checked against the default; what the server says may be less.
+    for (const { id, payload } of this.#actions.takeBigger(this.#maxPayloadBytes())) {
+      this.#emit({ type: "actionFailed", id, error: this.#tooBig(payload) });
+    }
     this.#checkSettled();
   }
 
@@ -436,10 +406,9 @@ export class ClientSession {
     });
     if (code === "kUnknownInstance") this.#isNewInstance = true;
     if (message.recovery === Recovery.kRetryable && code === "kRateLimited") {
-      this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + Math.max(retryAfterMs, kMinRetryMs));
-      this.#repeatable.get(refSequence)?.();
+      this.#outbox.block(nowMs + Math.max(retryAfterMs, kMinRetryMs));
+      this.#outbox.repeat(refSequence);
     }
-    this.#repeatable.delete(refSequence);
     const subscription = this.#subscriptions.get(topic);
     if (subscription?.phase.phase !== "requested") {
       // An Unsubscribe that crossed the end of the topic.
@@ -469,133 +438,6 @@ export class ClientSession {
     this.#close(CloseCode.kNormal, error, reconnect, message.retryAfterMs);
   }
 
-  // --- Sending ---------------------------------------------------------------------------------------------
-
-  /** The most urgent message that the rate allows now. */
-  #takeMessage(nowMs: number): ClientMessage | undefined {
-    if (!this.#hasMessage(nowMs) || nowMs < this.#blockedUntilMs || !this.#bucket.take(nowMs))
-      return undefined;
-    return (
-      this.#takeHeartbeat(nowMs) ??
-      this.#takeStateRequest() ??
-      this.#takeUnsubscribe() ??
-      this.#takeSubscribe(nowMs) ??
-      this.#takeAck(nowMs) ??
-      this.#takeAction()
-    );
-  }
-
-  /** Whether takeMessage would find something, so that no token is taken in vain. */
-  #hasMessage(nowMs: number): boolean {
-    this.#dropBigActions();
-    if (this.#echoDue !== undefined || this.#heartbeatDue || this.#ackDueMs() <= nowMs) return true;
-    if (this.#actions.canSend(this.#serverLimits.maxActionsInFlight)) return true;
-    for (const subscription of this.#subscriptions.values()) {
-      if (isToAskState(subscription) || isToLeave(subscription) || isToRequest(subscription, nowMs))
-        return true;
-    }
-    return false;
-  }
-
-  #takeHeartbeat(nowMs: number): ClientMessage | undefined {
-    const sentMs = BigInt(Math.max(1, Math.floor(nowMs)));
-    if (this.#echoDue !== undefined) {
-      const echoMs = this.#echoDue;
-      this.#echoDue = undefined;
-      return { type: "heartbeat", sentMs, echoMs };
-    }
-    if (!this.#heartbeatDue) return undefined;
-    this.#heartbeatDue = false;
-    this.#askedMs = sentMs;
-    return { type: "heartbeat", sentMs, echoMs: 0n };
-  }
-
-  #takeStateRequest(): ClientMessage | undefined {
-    for (const subscription of this.#subscriptions.values()) {
-      const { phase, stateRequest } = subscription;
-      if (stateRequest === undefined || phase.phase !== "subscribed") continue;
-      subscription.stateRequest = undefined;
-      this.#rememberRepeatable(() => {
-        if (subscription.phase === phase && subscription.isResyncing)
-          subscription.stateRequest = stateRequest;
-      });
-      return { type: "getState", topic: phase.topic, cause: stateRequest };
-    }
-    return undefined;
-  }
-
-  #takeUnsubscribe(): ClientMessage | undefined {
-    const topics: number[] = [];
-    for (const { phase } of this.#subscriptions.values()) {
-      if (phase.phase !== "leaving" || phase.isSent) continue;
-      phase.isSent = true;
-      topics.push(phase.topic);
-      this.#rememberRepeatable(() => {
-        phase.isSent = false;
-      });
-    }
-    return topics.length === 0 ? undefined : { type: "unsubscribe", topics };
-  }
-
-  #takeSubscribe(nowMs: number): ClientMessage | undefined {
-    const requested = [...this.#subscriptions.values()].filter((s) => isToRequest(s, nowMs));
-    if (requested.length === 0) return undefined;
-    for (const subscription of requested) {
-      const phase = { phase: "requested" } as const;
-      subscription.phase = phase;
-      this.#rememberRepeatable(() => {
-        if (subscription.phase === phase) subscription.phase = { phase: "idle" };
-      });
-    }
-    const topics = requested.map((s) => ({ name: s.name, priority: s.priority, have: s.position() }));
-    return { type: "subscribe", topics };
-  }
-
-  #takeAck(nowMs: number): ClientMessage | undefined {
-    if (this.#ackDueMs() > nowMs) return undefined;
-    const versions: NumberedVersion[] = [];
-    for (const [topic, subscription] of this.#byTopic) {
-      const { held } = subscription;
-      if (subscription.isAckDue && held !== undefined) {
-        versions.push({ topic, epoch: held.epoch, version: held.version });
-      }
-      subscription.isAckDue = false;
-    }
-    this.#lastAckMs = nowMs;
-    this.#bytesSinceAck = 0;
-    return { type: "ack", versions, receivedSequence: this.#receivedSequence };
-  }
-
-  #takeAction(): ClientMessage | undefined {
-    if (!this.#actions.canSend(this.#serverLimits.maxActionsInFlight)) return undefined;
-    const taken = this.#actions.take();
-    return taken && { type: "action", actionSequence: taken.sequence, payload: taken.action.payload };
-  }
-
-  #transmit(message: ClientMessage): void {
-    this.#outputs.push({ type: "transmit", bytes: this.#encode(message) });
-  }
-
-  #encode(message: ClientMessage): Uint8Array {
-    this.#sentSequence += 1n;
-    return encodeMessage(this.#sentSequence, message);
-  }
-
-  /** Remembers how to repeat a part of the message that is about to be encoded. */
-  #rememberRepeatable(repeat: () => void): void {
-    const sequence = this.#sentSequence + 1n;
-    const before = this.#repeatable.get(sequence);
-    this.#repeatable.set(sequence, () => {
-      before?.();
-      repeat();
-    });
-    if (this.#repeatable.size <= kMaxRepeatable) return;
-    for (const oldest of this.#repeatable.keys()) {
-      this.#repeatable.delete(oldest);
-      break;
-    }
-  }
-
   // --- Small parts -----------------------------------------------------------------------------------------
 
   #emit(event: SessionEvent): void {
@@ -605,13 +447,14 @@ export class ClientSession {
   /** Ends the connection for what the server did. Disconnect goes first: browsers cannot send most close codes. */
   #fail(error: SyncError, code = closeCodeOf(error.code), reconnect = mayReconnect(code)): void {
     if (this.#state !== "waiting" && this.#state !== "live") return;
-    this.#transmit({
+    const disconnect = this.#outbox.encode({
       type: "disconnect",
       closeCode: code,
       code: errorNumber(error.code),
       reconnect,
       message: error.detail,
     });
+    this.#outputs.push({ type: "transmit", bytes: disconnect });
     this.#close(code, error, reconnect);
   }
 
@@ -641,63 +484,24 @@ export class ClientSession {
     this.#emit({ type: "settled" });
   }
 
-  #checkActionSize(payload: Uint8Array): void {
-    const limit = this.#serverLimits.maxMessageBytes - kActionOverheadBytes;
-    if (payload.length > limit) {
-      throw new SyncError("kMessageTooBig", `an action of ${payload.length} bytes, the limit is ${limit}`);
-    }
+  #maxPayloadBytes(): number {
+    return this.#serverLimits.maxMessageBytes - kActionOverheadBytes;
   }
 
-  /** Actions queued before Welcome were checked against the default; what the server said may be less. */
-  #dropBigActions(): void {
-    for (let action = this.#actions.peek(); action !== undefined; action = this.#actions.peek()) {
-      try {
-        this.#checkActionSize(action.payload);
-        return;
-      } catch (error) {
-        if (!(error instanceof SyncError)) throw error;
-        this.#actions.drop();
-        this.#emit({ type: "actionFailed", id: action.id, error });
-      }
-    }
-  }
-
-  #ackDueMs(): number {
-    let isDue = false;
-    for (const subscription of this.#byTopic.values()) isDue ||= subscription.isAckDue;
-    if (!isDue) return Number.POSITIVE_INFINITY;
-    return this.#bytesSinceAck >= kAckBytes ? 0 : this.#lastAckMs + kAckIntervalMs;
+  #tooBig({ length }: Uint8Array): SyncError {
+    return new SyncError(
+      "kMessageTooBig",
+      `an action of ${length} bytes, the limit is ${this.#maxPayloadBytes()}`,
+    );
   }
 
   #deadline(nowMs: number): number {
     if (this.#state !== "waiting" && this.#state !== "live") return Number.POSITIVE_INFINITY;
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#serverLimits;
     const asksAgain = this.#state === "live" && !this.#hasAsked;
-    let atMs = this.#lastReceivedMs + heartbeatIntervalMs + (asksAgain ? 0 : heartbeatTimeoutMs);
-    if (this.#state === "waiting") return atMs;
-    // With something to send, pollOutput gets here only when the rate does not allow it yet.
-    if (this.#hasMessage(nowMs)) {
-      atMs = Math.min(atMs, Math.max(this.#bucket.readyAtMs(nowMs), this.#blockedUntilMs));
-    }
-    const ackDueMs = this.#ackDueMs();
-    if (ackDueMs > nowMs) atMs = Math.min(atMs, ackDueMs);
-    for (const { phase, isWanted, retryAtMs } of this.#subscriptions.values()) {
-      if (isWanted && phase.phase === "idle" && retryAtMs > nowMs) atMs = Math.min(atMs, retryAtMs);
-    }
-    return atMs;
+    const silentAtMs = this.#lastReceivedMs + heartbeatIntervalMs + (asksAgain ? 0 : heartbeatTimeoutMs);
+    return this.#state === "waiting" ? silentAtMs : Math.min(silentAtMs, this.#outbox.nextAtMs(nowMs));
   }
-}
-
-function isToRequest(subscription: Subscription, nowMs: number): boolean {
-  return subscription.isWanted && subscription.phase.phase === "idle" && subscription.retryAtMs <= nowMs;
-}
-
-function isToAskState({ phase, stateRequest }: Subscription): boolean {
-  return phase.phase === "subscribed" && stateRequest !== undefined;
-}
-
-function isToLeave({ phase }: Subscription): boolean {
-  return phase.phase === "leaving" && !phase.isSent;
 }
 
 function withTopic(error: SyncError, topic: string): SyncError {
