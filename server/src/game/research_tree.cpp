@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::array<std::uint16_t, 1> kAfter1{1};
 constexpr std::array<std::uint16_t, 1> kAfter2{2};
-constexpr std::array<std::uint16_t, 1> kAfter3{3};
 constexpr std::array<std::uint16_t, 1> kAfter4{4};
 constexpr std::array<std::uint16_t, 2> kAfter5And6{5, 6};
 constexpr std::array<std::uint16_t, 2> kAfter3And5{3, 5};
