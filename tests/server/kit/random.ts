@@ -1,0 +1,13 @@
+// Seeded randomness, so that what a test sends can be sent again.
+
+/** Uniform in [0, 1), the same for the same seed (mulberry32, Tommy Ettinger). */
+export function makeRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

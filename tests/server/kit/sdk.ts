@@ -1,0 +1,19 @@
+// What the tests use of the SDK: its public surface for the honest side, its codec for looking at single messages.
+
+export { decodeStateFrame, PartAssembler, type StateFrame } from "../../../ts-sdk/src/frame.js";
+export * as wire from "../../../ts-sdk/src/generated/protocol_generated.js";
+export {
+  applyPatch,
+  type Client,
+  CloseCode,
+  connect,
+  digestOf,
+  ErrorCode,
+  initHash,
+  makeSnapshot,
+  type Position,
+  type Snapshot,
+  SyncError,
+  type Topic,
+  type UpdateInfo,
+} from "../../../ts-sdk/src/index.js";
