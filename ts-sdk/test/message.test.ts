@@ -162,6 +162,15 @@ describe("decodeMessage", () => {
     expect(counts.get("kMalformed")).toBeGreaterThan(500);
   });
 
+  test("decodeMessage: refuses a string without its end", () => {
+    const error = Object.assign(new wire.ErrorT(), { message: "slow down" });
+    const bytes = envelope(1n, wire.Message.Error, error);
+    const end = Buffer.from(bytes).indexOf("slow down") + "slow down".length;
+    expect(codeOf(() => decodeMessage(bytes))).toBe("nothing thrown");
+    bytes[end] = 1;
+    expect(codeOf(() => decodeMessage(bytes))).toBe("kMalformed");
+  });
+
   test("decodeMessage: refuses a vector that claims more elements than there are bytes", () => {
     const result = new wire.ActionResultT(
       1n,
