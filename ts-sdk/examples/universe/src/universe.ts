@@ -229,7 +229,7 @@ export function runUniverse(token: string, user: string, onRefused: () => void):
       const versions = snapshot.epoch === lost.epoch ? Number(snapshot.version - lost.version) : 0;
       tellReturn(
         kind === "patch"
-          ? `one patch of ${formatBytes(wireBytes)} over ${formatCount(versions)} versions, instead of ${formatBytes(snapshotBytes)}.`
+          ? `one patch of ${formatBytes(wireBytes)} over ${formatCount(versions)} ${versions === 1 ? "version" : "versions"}, instead of ${formatBytes(snapshotBytes)}.`
           : `the full state, ${formatBytes(wireBytes)}.`,
       );
     }
