@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const { chromium } = createRequire(join(root, "ts-sdk/package.json"))("playwright-core");
 
 /** @param {string | undefined} path @param {string} otherwise */
-const pathOr = (path, otherwise) => (path ? join(path.startsWith("/") ? "" : process.cwd(), path) : join(root, otherwise));
+const pathOr = (path, otherwise) =>
+  path ? join(path.startsWith("/") ? "" : process.cwd(), path) : join(root, otherwise);
 const program = pathOr(process.env.LIBSYNC_SERVER, "build/release/bin/libsync-server");
 const pageFolder = pathOr(process.env.LIBSYNC_PAGE, "build/release/share/libsync/universe");
 const screenshotFolder = join(root, "build/screenshots");
@@ -76,7 +77,10 @@ export class TestServer {
     });
     const isReady = () => {
       if (failure !== "") throw new Error(`${program} ${args.join(" ")}: ${failure}\n${this.output}`);
-      return fetch(`${this.url}/healthz`).then((reply) => reply.ok, () => false);
+      return fetch(`${this.url}/healthz`).then(
+        (reply) => reply.ok,
+        () => false,
+      );
     };
     await until(isReady, "the server answers /healthz", 15_000);
   }
@@ -121,7 +125,9 @@ export function launchBrowser() {
   return chromium.launch({
     executablePath: chromiumProgram,
     args: [
-      ..."--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-background-networking --no-first-run".split(" "),
+      ..."--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-background-networking --no-first-run".split(
+        " ",
+      ),
       // Both pages are looked at in turns; neither may be slowed because the other one has the focus.
       ..."--disable-backgrounding-occluded-windows --disable-renderer-backgrounding".split(" "),
       "--disable-background-timer-throttling",
@@ -151,7 +157,9 @@ export async function openPage(browser, url, options = {}) {
 /** @param {any} page */
 export async function untilLive(page, timeoutMs = 15_000) {
   await page.waitForFunction(
-    () => window.__libsync?.client.connection.getSnapshot().state === "live" && window.__libsync.painted.bodies > 0,
+    () =>
+      window.__libsync?.client.connection.getSnapshot().state === "live" &&
+      window.__libsync.painted.bodies > 0,
     undefined,
     { timeout: timeoutMs },
   );

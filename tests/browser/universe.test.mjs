@@ -3,7 +3,16 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchBrowser, median, openPage, sleep, takeScreenshot, TestServer, until, untilLive } from "./support.mjs";
+import {
+  launchBrowser,
+  median,
+  openPage,
+  sleep,
+  TestServer,
+  takeScreenshot,
+  until,
+  untilLive,
+} from "./support.mjs";
 
 const full = process.env.LIBSYNC_TEST_FULL === "1";
 const watchMs = full ? 60_000 : 6_000;
@@ -86,15 +95,23 @@ async function cutAndComeBack(page) {
   const states = await page.evaluate(() => window.__states);
   const cut = states.find((/** @type {any} */ each) => each.state !== "live");
   assert.ok(cut, "the page saw the cut");
-  assert.ok(states.every((/** @type {any} */ each) => each.held), "it kept the store all the time");
+  assert.ok(
+    states.every((/** @type {any} */ each) => each.held),
+    "it kept the store all the time",
+  );
   await until(async () => (await updatesOf(page, cut.updates)).length > 0, "an update after the cut");
   const later = await updatesOf(page, cut.updates);
-  assert.ok(later.every((/** @type {any} */ each) => each.epoch === before.epoch), "the same epoch");
+  assert.ok(
+    later.every((/** @type {any} */ each) => each.epoch === before.epoch),
+    "the same epoch",
+  );
   assert.ok(later[0].version > before.version);
   assert.equal((await statsOf(page)).digestMismatches, 0);
   await untilToast(page, /Connection is back/);
   const told = await page.locator("#resume").innerText();
-  console.log(`${later[0].kind}, ${later[0].wireBytes} B of ${later[0].snapshotBytes} B. The page says: ${told}`);
+  console.log(
+    `${later[0].kind}, ${later[0].wireBytes} B of ${later[0].snapshotBytes} B. The page says: ${told}`,
+  );
   return later[0].kind;
 }
 
@@ -131,7 +148,10 @@ test("page: two users open it and both become live", async () => {
   ben = await openPage(browser, addressFor("ben"));
   for (const { page } of [ada, ben]) {
     await untilLive(page);
-    await until(async () => (await page.locator("#pill").innerText()).startsWith("Live"), "the pill says Live");
+    await until(
+      async () => (await page.locator("#pill").innerText()).startsWith("Live"),
+      "the pill says Live",
+    );
     assert.equal(new URL(page.url()).hash, "", "the token leaves the address bar");
     assert.ok(await page.locator("#energy").isVisible());
   }
@@ -222,7 +242,11 @@ test("page: a body created by a click appears in the other page within 300 ms", 
     const clickedAt = await ada.page.evaluate(() => window.__clicked);
     const ownAt = await ada.page.evaluate(() => window.__own);
     const born = await ben.page.evaluate(() => window.__born);
-    const round = { own: ownAt - clickedAt, stored: born.storedAt - clickedAt, painted: born.paintedAt - clickedAt };
+    const round = {
+      own: ownAt - clickedAt,
+      stored: born.storedAt - clickedAt,
+      painted: born.paintedAt - clickedAt,
+    };
     const owner = await ben.page.evaluate((/** @type {number} */ id) => {
       const state = window.__libsync.world.getSnapshot().value;
       for (let i = state.bodiesLength() - 1; i >= 0; i -= 1) {
@@ -242,11 +266,18 @@ test("page: a body created by a click appears in the other page within 300 ms", 
     rounds.push(round);
     await sleep(130);
   }
-  for (const [name, what] of [["own", "its own page's store"], ["stored", "the other page's store"], ["painted", "the other page's picture"]]) {
+  for (const [name, what] of [
+    ["own", "its own page's store"],
+    ["stored", "the other page's store"],
+    ["painted", "the other page's picture"],
+  ]) {
     const times = rounds.map((round) => round[/** @type {"own"} */ (name)]);
     console.log(`click to ${what}: median ${median(times)} ms, max ${Math.max(...times)} ms`);
   }
-  assert.ok(rounds.every(({ painted }) => painted < 300), JSON.stringify(rounds));
+  assert.ok(
+    rounds.every(({ painted }) => painted < 300),
+    JSON.stringify(rounds),
+  );
   await takeScreenshot(ada.page, "created-1440x900");
   await ada.page.keyboard.press("Escape");
 });
@@ -272,7 +303,8 @@ test("page: research starts, shows its progress, and a second one is refused", a
   await page.locator("#start-research").click();
   await untilToast(page, /Solar collectors started/);
   await page.locator('[data-research="1"][data-status="running"]').waitFor();
-  const width = () => page.locator('[data-research="1"] .node-bar').evaluate((/** @type {any} */ bar) => bar.offsetWidth);
+  const width = () =>
+    page.locator('[data-research="1"] .node-bar').evaluate((/** @type {any} */ bar) => bar.offsetWidth);
   await until(async () => (await width()) > 0, "the bar grows");
   await page.locator('[data-research="2"]').click();
   await page.locator("#start-research").click();
@@ -323,7 +355,9 @@ test("page: the keyboard zooms", async () => {
 });
 
 test(`page: for ${watchMs / 1000} s both pages hold the server's bytes after every update`, async () => {
-  const counts = await Promise.all([ada, ben].map(({ page }) => page.evaluate(() => window.__libsync.digests.length)));
+  const counts = await Promise.all(
+    [ada, ben].map(({ page }) => page.evaluate(() => window.__libsync.digests.length)),
+  );
   const begin = await Promise.all([ada, ben].map(({ page }) => statsOf(page)));
   const frames = await ada.page.evaluate(() => ({ ...window.__libsync.painted, version: 0 }));
   await sleep(watchMs);
@@ -340,8 +374,13 @@ test(`page: for ${watchMs / 1000} s both pages hold the server's bytes after eve
     assert.match(facts, /updates\s*, 0 mismatches/);
     console.log(`${i === 0 ? "ada" : "ben"}: ${count} updates verified, 0 mismatches`);
   }
-  assert.ok(updates.every((/** @type {any} */ each) => each.kind === "patch"), "patches only");
-  const known = new Map(others.map((/** @type {any} */ each) => [`${each.epoch}/${each.version}`, each.digest]));
+  assert.ok(
+    updates.every((/** @type {any} */ each) => each.kind === "patch"),
+    "patches only",
+  );
+  const known = new Map(
+    others.map((/** @type {any} */ each) => [`${each.epoch}/${each.version}`, each.digest]),
+  );
   let shared = 0;
   for (const { epoch, version, digest } of updates) {
     const other = known.get(`${epoch}/${version}`);
@@ -375,7 +414,9 @@ test("page: what it holds is what /debug/stats says", async () => {
       const { epoch, version, digest } = (await server.stats()).topics.world;
       await sleep(250);
       const updates = await updatesOf(page);
-      const held = updates.find((/** @type {any} */ each) => each.epoch === epoch && each.version === version);
+      const held = updates.find(
+        (/** @type {any} */ each) => each.epoch === epoch && each.version === version,
+      );
       return held === undefined ? undefined : { held: held.digest, told: digest, version };
     }, "a version that the page and the server both name");
     assert.equal(matched.held, matched.told);
@@ -395,9 +436,18 @@ test("page: a cut connection comes back with a patch and keeps what it shows", a
 });
 
 test("page: fits a phone and a small desktop", async () => {
-  for (const [width, height] of [[360, 740], [390, 844], [1024, 768]]) {
+  for (const [width, height] of [
+    [360, 740],
+    [390, 844],
+    [1024, 768],
+  ]) {
     const phone = width < 720;
-    const options = { viewport: { width, height }, deviceScaleFactor: phone ? 2 : 1, hasTouch: phone, isMobile: phone };
+    const options = {
+      viewport: { width, height },
+      deviceScaleFactor: phone ? 2 : 1,
+      hasTouch: phone,
+      isMobile: phone,
+    };
     const { context, page, problems } = await openPage(browser, addressFor("cleo"), options);
     await untilLive(page);
     await sleep(1500);
@@ -407,7 +457,9 @@ test("page: fits a phone and a small desktop", async () => {
       [...document.querySelectorAll("button")]
         .filter((button) => button.offsetParent !== null)
         .map((button) => ({ name: button.id || button.textContent, box: button.getBoundingClientRect() }))
-        .filter(({ box }) => box.left < 0 || box.right > innerWidth || box.top < 0 || box.bottom > innerHeight)
+        .filter(
+          ({ box }) => box.left < 0 || box.right > innerWidth || box.top < 0 || box.bottom > innerHeight,
+        )
         .map(({ name }) => name),
     );
     assert.deepEqual(hidden, [], "every button is on the screen");
@@ -426,7 +478,8 @@ test("page: nothing went wrong in either browser", async () => {
 });
 
 test("page: a restarted server is found again, with the bodies that were created", async () => {
-  const count = () => ada.page.evaluate(() => Number(window.__libsync.world.getSnapshot().value.nextBodyId()));
+  const count = () =>
+    ada.page.evaluate(() => Number(window.__libsync.world.getSnapshot().value.nextBodyId()));
   const created = await count();
   const before = (await updatesOf(ada.page)).length;
   await server.stop();
