@@ -83,11 +83,19 @@ export function hashOf(id: number): number {
   return ((h ^ (h >>> 16)) >>> 0) / 4294967296;
 }
 
+const kColours = new Map<string, string>();
+
 /** A calm colour for another player. */
 export function colourOf(user: string): string {
-  let h = 7;
-  for (let i = 0; i < user.length; i += 1) h = (Math.imul(h, 31) + user.charCodeAt(i)) | 0;
-  return `hsl(${150 + (Math.abs(h) % 200)} 70% 72%)`;
+  let colour = kColours.get(user);
+  if (colour === undefined) {
+    let h = 7;
+    for (let i = 0; i < user.length; i += 1) h = (Math.imul(h, 31) + user.charCodeAt(i)) | 0;
+    colour = `hsl(${150 + (Math.abs(h) % 200)} 70% 74%)`;
+    if (kColours.size > 5000) kColours.clear();
+    kColours.set(user, colour);
+  }
+  return colour;
 }
 
 /** The deep sky: painted once per window size. */

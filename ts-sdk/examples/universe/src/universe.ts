@@ -18,7 +18,8 @@ import { ResearchPanel } from "./panels/research.js";
 import { ResourcesPanel } from "./panels/resources.js";
 import { Toasts } from "./panels/toasts.js";
 import { TrafficPanel } from "./panels/traffic.js";
-import { type Ghost, Sky, typeName } from "./sky.js";
+import { type Ghost, typeName } from "./scene.js";
+import { Sky } from "./sky.js";
 import { View } from "./view.js";
 
 /** How often texts are brought up to date. */

@@ -3,7 +3,7 @@
 import type { BodyFrame } from "../body-frame.js";
 import { byId, setText } from "../dom.js";
 import { formatCount } from "../format.js";
-import { typeName } from "../sky.js";
+import { typeName } from "../scene.js";
 
 export class BodyCard {
   private readonly card = byId("body-card");

@@ -3,7 +3,7 @@
 import { byId, make, makeIcon, setText } from "../dom.js";
 import { formatAmount } from "../format.js";
 import { BodyPrice, BodyType, type Player, Research } from "../generated/world_generated.js";
-import { typeName } from "../sky.js";
+import { typeName } from "../scene.js";
 import type { Amounts } from "./resources.js";
 
 const kIcons: Readonly<Record<BodyType, string>> = {
