@@ -111,10 +111,6 @@ void ClientSession::handle_welcome(TimePoint now, protocol::WelcomeT& welcome) {
   if (welcome.protocol != kProtocolVersion || welcome.patch_format > kPatchFormat) {
     return fail(CloseCode::kVersionUnsupported, ErrorCode::kVersionUnsupported, "the server speaks another version");
   }
-  if (config_.schema_fingerprint != 0 && welcome.schema_fingerprint != 0 &&
-      config_.schema_fingerprint != welcome.schema_fingerprint) {
-    return fail(CloseCode::kSchemaMismatch, ErrorCode::kSchemaMismatch, "the server was built from another schema");
-  }
   const protocol::SessionLimitsT& announced = *welcome.limits;
   limits_.max_actions_in_flight = announced.max_actions_in_flight;
   limits_.heartbeat_interval = std::chrono::milliseconds(std::max(announced.heartbeat_interval_ms, 100u));
@@ -217,14 +213,15 @@ void ClientSession::take_update(TimePoint now, const std::string& name, Subscrip
   if (!snapshot) return resync(name, subscription, snapshot.error());
   held = {{subscription.epoch, header.version, (*snapshot)->digest()}, *snapshot};
   subscription.resyncing = false;
-  subscription.failures = 0;
+  // Only a patch that fits proves that the loop is over; full states between patches that never fit do not.
+  if (header.kind == UpdateKind::kPatch) subscription.failures = 0;
   events_.push_back(TopicUpdated{name, held, header.kind, subscription.arriving_bytes});
   mark_changed(now, subscription, subscription.arriving_bytes);
 }
 
 void ClientSession::resync(const std::string& name, Subscription& subscription, const Error& error) {
   if (++subscription.failures > limits_.max_resyncs) {
-    return fail(CloseCode::kStateInvalid, error.code, "no state that fits after several tries: " + error.detail);
+    return fail(CloseCode::kResyncLoop, error.code, "no state that fits after several tries: " + error.detail);
   }
   subscription.resyncing = true;
   protocol::GetStateT get_state;
@@ -336,7 +333,7 @@ const HeldState* ClientSession::held(const std::string& name) const {
 void ClientSession::handle_timeout(TimePoint now) {
   if (is_closed()) return;
   if (state_ == State::kWaitingForWelcome) {
-    if (now >= opened_at_ + limits_.hello_timeout) {
+    if (now >= opened_at_ + limits_.heartbeat_interval + limits_.heartbeat_timeout) {
       fail(CloseCode::kHeartbeatTimeout, ErrorCode::kHeartbeatTimeout, "no Welcome");
     }
     return;
@@ -394,7 +391,9 @@ ClientOutput ClientSession::poll_output(TimePoint now) {
 
 TimePoint ClientSession::next_deadline(TimePoint now) {
   if (is_closed()) return TimePoint::max();
-  if (state_ == State::kWaitingForWelcome) return opened_at_ + limits_.hello_timeout;
+  if (state_ == State::kWaitingForWelcome) {
+    return opened_at_ + limits_.heartbeat_interval + limits_.heartbeat_timeout;
+  }
   TimePoint at = last_received_ + limits_.heartbeat_interval;
   if (asked_) at += limits_.heartbeat_timeout;
   if (ack_due_) at = std::min(at, last_ack_ + limits_.ack_interval);

@@ -301,7 +301,7 @@ TEST_CASE("session: a server whose patches never fit ends the session instead of
   CHECK(client.is_closed());
   CHECK(disconnect_code(live.connection) == ErrorCode::kDigestMismatch);
   REQUIRE(live.connection.client_close.has_value());
-  CHECK(live.connection.client_close->close_code == CloseCode::kStateInvalid);
+  CHECK(live.connection.client_close->close_code == CloseCode::kResyncLoop);
   CHECK(live.connection.client_saw<Resyncing>().size() == limits.max_resyncs);
 }
 

@@ -83,7 +83,7 @@ export function closeCodeOf(code: ErrorName): number {
       return CloseCode.kHeartbeatTimeout;
     case "kDigestMismatch":
     case "kWrongBaseline":
-      return CloseCode.kStateInvalid;
+      return CloseCode.kResyncLoop;
     default:
       return CloseCode.kProtocolError;
   }

@@ -258,7 +258,7 @@ export class ClientSession {
       case "resync":
         this.#emit({ type: "resyncing", name, error: withTopic(result.error, name) });
         if (subscription.resyncsInRow > this.#limits.maxResyncsInRow) {
-          this.#fail(withTopic(result.error, name), CloseCode.kStateInvalid, false);
+          this.#fail(withTopic(result.error, name), CloseCode.kResyncLoop, false);
         }
         return;
       case "refused":

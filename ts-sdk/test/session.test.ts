@@ -426,7 +426,7 @@ describe("session: resync", () => {
     }
     expect(pair.peer.all(wire.GetStateT)).toHaveLength(3);
     pair.peer.deliver(wrongDigest(1, 5n));
-    expect(pair.closes).toEqual([wire.CloseCode.kStateInvalid]);
+    expect(pair.closes).toEqual([wire.CloseCode.kResyncLoop]);
     pair.closed();
     expect(pair.ended()).toBe("kDigestMismatch, for good");
   });

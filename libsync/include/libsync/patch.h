@@ -35,8 +35,8 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out);
 
 // Rebuilds the target from `baseline` and untrusted `patch` bytes. The result owns its bytes; `baseline` is never
 // touched. Allocates at most the declared size, after checking it. Work: linear in patch plus target.
-// Errors: kWrongBaseline (other size), kDigestMismatch: ask for the state again;
-// kSnapshotTooBig, kMalformed: close.
+// Errors: kWrongBaseline (other size), kDigestMismatch, kMalformed, kSnapshotTooBig. After any of them the state can be
+// had again whole (GetState).
 [[nodiscard]] Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits);
 
 }  // namespace libsync
