@@ -49,7 +49,10 @@ std::variant<Config, int> parse_config(int argc, const char* const* argv) {
   // The variable's name follows the flag's.
   const auto named = [](CLI::Option* option, const char* variable) { return option->envname(variable); };
 
-  named(app.add_option("--port", config.port, "TCP port; 0: any free one")->capture_default_str(), "LIBSYNC_PORT");
+  named(app.add_option("--port", config.port, "TCP port; 0: any free one")
+            ->check(CLI::Range(0, 65'535))
+            ->capture_default_str(),
+        "LIBSYNC_PORT");
   named(app.add_option("--bind", config.bind, "Address to listen on; 0.0.0.0: all")
             ->check(check_address)
             ->capture_default_str(),

@@ -1,5 +1,6 @@
 #include "http_session.h"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/rfc7230.hpp>
@@ -21,6 +22,14 @@ constexpr Duration kRequestTimeout = std::chrono::seconds(5);  // idle time befo
 constexpr Duration kWriteTimeout = std::chrono::seconds(10);
 constexpr Duration kLingerTimeout = std::chrono::seconds(1);
 constexpr std::uint32_t kMaxHeaderBytes = 8u << 10;
+
+// 16 bytes in base64 (RFC 6455 section 4.1). Beast takes any text.
+bool is_websocket_key(boost::beast::string_view key) {
+  if (key.size() != 24 || !key.ends_with("==")) return false;
+  return std::all_of(key.begin(), key.end() - 2, [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  });
+}
 
 bool is_over_limit(error_code error) {
   return error == http::error::header_limit || error == http::error::buffer_overflow;
@@ -117,6 +126,11 @@ void HttpSession::upgrade() {
                                                 .detail = identity.error().detail});
     last_ = true;
     return write(make_unauthenticated_reply(), version, false);
+  }
+  if (request.count(http::field::sec_websocket_key) != 1 ||
+      !is_websocket_key(request[http::field::sec_websocket_key])) {
+    last_ = true;
+    return write(make_text_reply(400, "Sec-WebSocket-Key is not 16 bytes\n"), version, false);
   }
   if (buffer_.size() > 0) {  // RFC 6455 section 4.1: a client waits for the answer before it sends frames
     last_ = true;

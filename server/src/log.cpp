@@ -17,6 +17,8 @@ namespace libsync::server {
 namespace {
 
 constexpr std::size_t kQueuedLines = 8192;
+// Of a field that a peer may have chosen.
+constexpr std::size_t kMaxFieldBytes = 512;
 
 // Our names of the levels: spdlog's own are in lower case and say "warning".
 class LevelName : public spdlog::custom_flag_formatter {
@@ -55,7 +57,8 @@ bool is_plain(char c) {
 void append_quoted(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
+  const bool cut = text.size() > kMaxFieldBytes;
+  for (const char c : text.substr(0, kMaxFieldBytes)) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\';
@@ -68,14 +71,14 @@ void append_quoted(std::string& out, std::string_view text) {
       out += kHex[byte & 15];
     }
   }
-  out += '"';
+  out += cut ? "...\"" : "\"";
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   if (!out.empty()) out += ' ';
   out += name;
   out += '=';
-  bool plain = !value.empty();
+  bool plain = !value.empty() && value.size() <= kMaxFieldBytes;
   for (const char c : value) plain = plain && is_plain(c);
   if (plain) {
     out += value;
