@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([strict.stop(), dev.stop()]);
+  await Promise.all([strict?.stop(), dev?.stop()]);
 });
 
 async function upgrade(server: ServerProcess, options: UpgradeOptions): Promise<RawSocket> {

@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const client of clients) client.close();
   for (const peer of peers) peer.raw.destroy();
-  await server.stop();
+  await server?.stop();
 });
 
 function user(name: string): Client {
@@ -429,6 +429,23 @@ describe.concurrent("protocol: a connection that comes back", () => {
     expect(client.stats()).toMatchObject({ fulls, digestMismatches: 0, resyncs: 0 });
     expect(client.stats().wireBytes - wireBytes).toBeLessThan(world.getSnapshot()?.bytes.length ?? 0);
     expect(player.getSnapshot()?.value.user()).toBe("comeback");
+  });
+
+  test("after a cut, too: none of its topics travels whole", async () => {
+    const first = await livePeer("cut off");
+    first.subscribe("world", "player/cut off");
+    const held = [await first.topic("world"), await first.topic("player/cut off")];
+    first.raw.reset();
+    await until("the end in the log", () =>
+      server.logAbout(first.raw.peer).some((l) => l.includes('"ended"')),
+    );
+    const second = await livePeer("cut off");
+    for (const { name, epoch, version, snapshot } of held) {
+      second.cache.set(name, { version, snapshot });
+      second.subscribeHaving(name, { epoch, version, digest: snapshot.digest });
+      const answer = await second.message(wire.SubscribedT, (message) => message.name === name);
+      expect({ name, reason: wire.FullReason[answer.reason] }).toEqual({ name, reason: "kNone" });
+    }
   });
 
   test("holding the newest version hears that it is up to date", async () => {

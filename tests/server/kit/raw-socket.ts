@@ -93,6 +93,7 @@ export class RawSocket {
   readonly socket: Socket;
   #buffer: Buffer = Buffer.alloc(0);
   #isUpgraded = false;
+  #hasSentClose = false;
 
   private constructor(port: number, localAddress: string) {
     this.socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true });
@@ -147,6 +148,7 @@ export class RawSocket {
   }
 
   sendClose(code: number): void {
+    this.#hasSentClose = true;
     this.sendFrame({ opcode: kOpcode.close, payload: Uint8Array.of(code >> 8, code & 255) });
   }
 
@@ -174,10 +176,17 @@ export class RawSocket {
           code: text.length < 2 ? 1005 : text.readUInt16BE(0),
           reason: text.toString("utf8", 2),
         };
+        this.#answerClose();
       } else {
         this.frames.push(frame);
       }
     }
+  }
+
+  /** This much even a hostile client does, so that nobody has to wait for it. */
+  #answerClose(): void {
+    if (!this.#hasSentClose) this.sendFrame({ opcode: kOpcode.close });
+    this.#hasSentClose = true;
   }
 
   #takeReply(): boolean {

@@ -3,16 +3,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { request } from "./http.js";
 import { freePort } from "./ports.js";
 import { makeToken, type TokenParts } from "./tokens.js";
 import { until, within } from "./wait.js";
 
-const kProgram =
+const kProgram = resolve(
   process.env["LIBSYNC_SERVER"] ??
-  fileURLToPath(new URL("../../../build/release/bin/libsync-server", import.meta.url));
+    fileURLToPath(new URL("../../../build/release/bin/libsync-server", import.meta.url)),
+);
 
 /** What the tests use of GET /debug/stats. */
 export interface Stats {
@@ -61,8 +62,11 @@ export interface Finished {
 }
 
 const running = new Set<ChildProcess>();
+/** Where programs run: what one makes by mistake is not left in the source tree. */
+const scratch = mkdtempSync(join(tmpdir(), "libsync-test-"));
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
 });
 
 /** Runs the program to its end. */
@@ -70,6 +74,7 @@ export function runProgram(args: readonly string[], env: Readonly<Record<string,
   const done = spawnSync(kProgram, args, {
     encoding: "utf8",
     timeout: 10_000,
+    cwd: scratch,
     env: { ...process.env, ...env },
   });
   if (done.error !== undefined) throw done.error;
@@ -116,6 +121,7 @@ export class ServerProcess {
     // The kernel kills it should this process die without a chance to.
     this.child = spawn("setpriv", ["--pdeathsig", "KILL", "--", kProgram, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      cwd: scratch,
     });
     running.add(this.child);
     const keep = (text: Buffer): void => {
