@@ -26,6 +26,9 @@ void Broadcaster::publish(const TopicUpdate& update) {
   const bool follows = same_epoch && update.patch != nullptr && update.base_version == held;
   if (!same_epoch) entry.store.clear();
   entry.info = update.topic;
+  for (const VersionedSnapshot& older : update.history) {
+    if (older.version > entry.store.latest_version()) entry.store.push(older.version, older.snapshot);
+  }
   entry.store.push(update.version, update.snapshot);
   entry.patches.clear();
   entry.fulls.clear();

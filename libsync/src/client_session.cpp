@@ -43,12 +43,9 @@ void ClientSession::handle_frame(TimePoint now, BytesView message) {
   last_received_ = now;
   asked_ = false;
   switch (message_kind(message)) {
-    case MessageKind::kControl:
-      return handle_control(now, message);
-    case MessageKind::kState:
-      return handle_state(now, message);
-    case MessageKind::kInvalid:
-      break;
+    case MessageKind::kControl: return handle_control(now, message);
+    case MessageKind::kState: return handle_state(now, message);
+    case MessageKind::kInvalid: break;
   }
   fail(CloseCode::kInvalidPayload, ErrorCode::kMalformed, "neither a control message nor a state frame");
 }
@@ -75,12 +72,9 @@ void ClientSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
                 std::string(protocol::EnumNameMessage(message.type)) + " in this state");
   }
   switch (message.type) {
-    case protocol::Message::Welcome:
-      return handle_welcome(now, *message.AsWelcome());
-    case protocol::Message::Subscribed:
-      return handle_subscribed(now, *message.AsSubscribed());
-    case protocol::Message::Unsubscribed:
-      return handle_unsubscribed(*message.AsUnsubscribed());
+    case protocol::Message::Welcome: return handle_welcome(now, *message.AsWelcome());
+    case protocol::Message::Subscribed: return handle_subscribed(now, *message.AsSubscribed());
+    case protocol::Message::Unsubscribed: return handle_unsubscribed(*message.AsUnsubscribed());
     case protocol::Message::ActionResult:
       actions_in_flight_ -= std::min(actions_in_flight_, 1u);
       events_.push_back(ActionFinished{std::move(*message.AsActionResult())});
@@ -92,8 +86,7 @@ void ClientSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
       answer.echo_ms = message.AsHeartbeat()->sent_ms;
       return send(std::move(answer));
     }
-    case protocol::Message::Error:
-      return handle_error(*message.AsError());
+    case protocol::Message::Error: return handle_error(*message.AsError());
     case protocol::Message::Disconnect: {
       const protocol::DisconnectT& disconnect = *message.AsDisconnect();
       state_ = State::kClosing;

@@ -40,12 +40,9 @@ void write_header(ByteWriter& writer, const UpdateHeader& header, bool first, bo
 MessageKind message_kind(BytesView message) {
   if (message.empty()) return MessageKind::kInvalid;
   switch (std::to_integer<std::uint8_t>(message[0]) & 3) {
-    case 0:
-      return MessageKind::kControl;
-    case kStateTag:
-      return MessageKind::kState;
-    default:
-      return MessageKind::kInvalid;
+    case 0: return MessageKind::kControl;
+    case kStateTag: return MessageKind::kState;
+    default: return MessageKind::kInvalid;
   }
 }
 

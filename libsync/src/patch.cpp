@@ -41,18 +41,10 @@ class OpRunner {
       last_ = kind;
       const char* problem = nullptr;
       switch (kind) {
-        case PatchOp::kCopy:
-          problem = copy(count);
-          break;
-        case PatchOp::kAdd:
-          problem = add(count);
-          break;
-        case PatchOp::kSeek:
-          problem = seek(count);
-          break;
-        case PatchOp::kLanes:
-          problem = lanes(count);
-          break;
+        case PatchOp::kCopy: problem = copy(count); break;
+        case PatchOp::kAdd: problem = add(count); break;
+        case PatchOp::kSeek: problem = seek(count); break;
+        case PatchOp::kLanes: problem = lanes(count); break;
       }
       if (problem != nullptr) return problem;
     }

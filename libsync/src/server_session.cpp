@@ -99,20 +99,13 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
                       message_bucket_.time_until(now, 1));
   }
   switch (message.type) {
-    case protocol::Message::Hello:
-      return handle_hello(now, *message.AsHello());
-    case protocol::Message::Subscribe:
-      return handle_subscribe(*message.AsSubscribe(), ref);
-    case protocol::Message::Unsubscribe:
-      return handle_unsubscribe(*message.AsUnsubscribe(), ref);
-    case protocol::Message::GetState:
-      return handle_get_state(*message.AsGetState(), ref);
-    case protocol::Message::Action:
-      return handle_action(*message.AsAction(), within_rate);
-    case protocol::Message::Ack:
-      return handle_ack(now, *message.AsAck());
-    case protocol::Message::Heartbeat:
-      return handle_heartbeat(now, *message.AsHeartbeat());
+    case protocol::Message::Hello: return handle_hello(now, *message.AsHello());
+    case protocol::Message::Subscribe: return handle_subscribe(*message.AsSubscribe(), ref);
+    case protocol::Message::Unsubscribe: return handle_unsubscribe(*message.AsUnsubscribe(), ref);
+    case protocol::Message::GetState: return handle_get_state(*message.AsGetState(), ref);
+    case protocol::Message::Action: return handle_action(*message.AsAction(), within_rate);
+    case protocol::Message::Ack: return handle_ack(now, *message.AsAck());
+    case protocol::Message::Heartbeat: return handle_heartbeat(now, *message.AsHeartbeat());
     case protocol::Message::Error:
       return report(message.AsError()->code, "the client reports: " + message.AsError()->message, true);
     case protocol::Message::Disconnect:

@@ -24,8 +24,9 @@ void SnapshotStore::clear() {
 }
 
 SnapshotPtr SnapshotStore::find(Version version) const {
-  const auto found = std::lower_bound(entries_.begin(), entries_.end(), version,
-                                      [](const Entry& entry, Version wanted) { return entry.version < wanted; });
+  const auto found =
+      std::lower_bound(entries_.begin(), entries_.end(), version,
+                       [](const VersionedSnapshot& entry, Version wanted) { return entry.version < wanted; });
   return found != entries_.end() && found->version == version ? found->snapshot : nullptr;
 }
 

@@ -9,48 +9,49 @@
 namespace libsync {
 
 Topic::Topic(TopicInfo info, const Limits& limits)
-    : limits_(limits), info_(std::make_shared<const TopicInfo>(std::move(info))) {}
+    : limits_(limits), info_(std::make_shared<const TopicInfo>(std::move(info))), store_(limits) {}
 
 Topic::Topic(TopicInfo info, const Limits& limits, Version version, Bytes snapshot) : Topic(std::move(info), limits) {
-  version_ = version;
-  snapshot_ = Snapshot::take(std::move(snapshot));
+  store_.push(version, Snapshot::take(std::move(snapshot)));
 }
 
 Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
   if (snapshot.size() > limits_.max_snapshot_bytes) {
     return Error{ErrorCode::kSnapshotTooBig, "topic " + info_->name + ": snapshot above the limit"};
   }
-  if (snapshot_ != nullptr && snapshot.size() == snapshot_->size_bytes() &&
-      std::equal(snapshot.begin(), snapshot.end(), snapshot_->bytes().begin())) {
+  const SnapshotPtr current = store_.latest();
+  if (current != nullptr && snapshot.size() == current->size_bytes() &&
+      std::equal(snapshot.begin(), snapshot.end(), current->bytes().begin())) {
     return std::optional<TopicUpdate>();
   }
-  SnapshotPtr next = Snapshot::take(Bytes(snapshot.begin(), snapshot.end()), snapshot_.get());
+  SnapshotPtr next = Snapshot::take(Bytes(snapshot.begin(), snapshot.end()), current.get());
   TopicUpdate update;
   update.topic = info_;
-  update.version = Version{version_.value + 1};
+  update.version = Version{store_.latest_version().value + 1};
   update.snapshot = next;
-  if (snapshot_ != nullptr) {
+  if (current != nullptr) {
     auto patch = std::make_shared<Bytes>();
-    make_patch(*snapshot_, *next, *patch);
-    update.base_version = version_;
+    make_patch(*current, *next, *patch);
+    update.base_version = store_.latest_version();
     update.patch = std::move(patch);
   }
-  version_ = update.version;
-  snapshot_ = std::move(next);
+  store_.push(update.version, std::move(next));
   return std::optional<TopicUpdate>(std::move(update));
 }
 
 TopicUpdate Topic::current() const {
-  SYNC_ASSERT(snapshot_ != nullptr);
+  SYNC_ASSERT(store_.size() > 0);
   TopicUpdate update;
   update.topic = info_;
-  update.version = version_;
-  update.snapshot = snapshot_;
+  update.version = store_.latest_version();
+  update.snapshot = store_.latest();
+  update.history.assign(store_.versions().begin(), store_.versions().end() - 1);
   return update;
 }
 
 Position Topic::position() const {
-  return {info_->epoch, version_, snapshot_ != nullptr ? snapshot_->digest() : Digest{}};
+  const SnapshotPtr current = store_.latest();
+  return {info_->epoch, store_.latest_version(), current != nullptr ? current->digest() : Digest{}};
 }
 
 }  // namespace libsync

@@ -237,6 +237,22 @@ TEST_CASE("session: a returning client pays for the difference, or for nothing")
   }
 }
 
+TEST_CASE("session: a returning client finds its baseline on a shard that never had the topic") {
+  Live live;
+  const HeldState held = *live.connection.client->held("world");
+  for (int value = 2; value < 10; ++value) live.world.publish(0, state(value));
+  Broadcaster elsewhere(live.world.limits);
+  elsewhere.publish(live.world.topics[0]->current());
+  CHECK(elsewhere.check_baseline(TopicId{1}, held.position) == FullReason::kNone);
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone).header.kind == UpdateKind::kPatch);
+  // Steps that this shard missed while nobody here needed them leave its history usable.
+  live.world.publish(0, state(10));
+  live.world.publish(0, state(11));
+  elsewhere.publish(live.world.topics[0]->current());
+  CHECK(elsewhere.position(TopicId{1}) == live.world.topics[0]->position());
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone).header.kind == UpdateKind::kPatch);
+}
+
 TEST_CASE("session: a topic of a new epoch is announced and sent whole") {
   Live live;
   live.world.topics[0] = std::make_unique<Topic>(TopicInfo{TopicId{1}, "world", Epoch{99}}, live.world.limits);

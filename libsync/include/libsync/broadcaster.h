@@ -41,7 +41,8 @@ class Broadcaster {
   Broadcaster& operator=(const Broadcaster&) = delete;
 
   // Takes a step of a topic, or a topic's current state at first sight, and marks its subscribers ready.
-  // A step that does not follow the last one (lost, or of a new epoch) restarts the topic's history here.
+  // A step of a new epoch restarts the topic's history here; one that does not follow the last (some were not needed
+  // here) goes on without its patch.
   void publish(const TopicUpdate& update);
   // Forgets a topic. Its subscribers get Unsubscribed(code).
   void remove(TopicId topic, ErrorCode code);

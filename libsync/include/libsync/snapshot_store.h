@@ -10,6 +10,12 @@
 
 namespace libsync {
 
+// A snapshot and its number.
+struct VersionedSnapshot {
+  Version version;
+  SnapshotPtr snapshot;
+};
+
 class SnapshotStore {
  public:
   // Requires: `limits` outlives the store.
@@ -29,18 +35,15 @@ class SnapshotStore {
   // Zero while empty.
   Version latest_version() const;
 
+  // Ascending versions.
+  const std::deque<VersionedSnapshot>& versions() const { return entries_; }
   std::size_t size() const { return entries_.size(); }
   // Sum of the snapshots' sizes; fingerprints not counted.
   std::size_t size_bytes() const { return size_bytes_; }
 
  private:
-  struct Entry {
-    Version version;
-    SnapshotPtr snapshot;
-  };
-
   const Limits& limits_;
-  std::deque<Entry> entries_;  // ascending versions
+  std::deque<VersionedSnapshot> entries_;
   std::size_t size_bytes_ = 0;
 };
 

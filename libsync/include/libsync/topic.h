@@ -1,4 +1,4 @@
-// topic.h: one independently versioned state: its name, class and priority, its current snapshot.
+// topic.h: one independently versioned state: its name, class and priority, its current snapshot and history.
 // Lives where the state is made (the game thread). What it publishes is immutable and goes to every shard.
 #pragma once
 
@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libsync/limits.h"
 #include "libsync/result.h"
 #include "libsync/snapshot.h"
+#include "libsync/snapshot_store.h"
 #include "libsync/types.h"
 
 namespace libsync {
@@ -33,6 +35,9 @@ struct TopicUpdate {
   // The patch from the previous version, encoded once for all. Null for the first version of an epoch.
   Version base_version;
   SharedBytes patch;
+  // For a shard that meets the topic for the first time: the versions before this one that are still in history,
+  // ascending, so that a returning client finds its baseline wherever its connection lands.
+  std::vector<VersionedSnapshot> history;
 };
 
 class Topic {
@@ -46,20 +51,21 @@ class Topic {
   // Errors: kSnapshotTooBig; the topic stays as it was.
   [[nodiscard]] Result<std::optional<TopicUpdate>> publish(BytesView snapshot);
 
-  // The current version as an update without a patch, for a shard that meets the topic for the first time.
+  // The current version as an update without a patch and with history, for a shard that meets the topic for the first
+  // time. Snapshots are shared, not copied.
   // Requires: position().version is not zero.
   TopicUpdate current() const;
 
   const TopicInfo& info() const { return *info_; }
   // What a client that is up to date holds. Version zero before the first publish.
   Position position() const;
-  const SnapshotPtr& snapshot() const { return snapshot_; }
+  // Null before the first publish.
+  SnapshotPtr snapshot() const { return store_.latest(); }
 
  private:
   const Limits& limits_;
   std::shared_ptr<const TopicInfo> info_;
-  Version version_;
-  SnapshotPtr snapshot_;
+  SnapshotStore store_;
 };
 
 }  // namespace libsync
