@@ -67,7 +67,7 @@ async function expectLogged(peer: Peer, code: ErrorCode): Promise<void> {
     const lines = server.logAbout(peer.raw.peer).filter((line) => line.includes(" ERROR "));
     return lines.length > 0 && lines;
   });
-  expect(errors).toHaveLength(1);
+  expect(errors, errors.join("\n")).toHaveLength(1);
   expect(errors[0]).toMatch(
     new RegExp(` ERROR conn=\\d+ user=\\S+ peer=\\S+ code=${code} name=${ErrorCode[code]} `),
   );
