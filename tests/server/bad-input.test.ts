@@ -26,13 +26,25 @@ afterAll(async () => {
   await server?.stop();
 });
 
+/** The log writes at most 100 lines of a level per second, and each of these connections needs its line there. */
+const kPaceMs = 15;
+let nextOpenMs = 0;
+
+async function paced(): Promise<void> {
+  const nowMs = performance.now();
+  nextOpenMs = Math.max(nextOpenMs + kPaceMs, nowMs);
+  await sleep(nextOpenMs - nowMs);
+}
+
 async function open(user = "mallory"): Promise<Peer> {
+  await paced();
   const peer = await Peer.open(server.port, server.token(user));
   peers.push(peer);
   return peer;
 }
 
 async function live(user = "mallory"): Promise<Peer> {
+  await paced();
   const peer = await Peer.live(server.port, server.token(user));
   peers.push(peer);
   return peer;
@@ -444,6 +456,59 @@ describe.concurrent("bad input: a flood", () => {
   });
 });
 
+// Not concurrent: these tests look for single lines of the level INFO, of which there are more.
+describe("bad input: what a client says of itself", () => {
+  const kForged = '2026-01-01T00:00:00.000Z ERROR conn=1 user=root detail="forged"';
+  const expectNotForged = (peer: Peer): void => {
+    const lines = server.log().split("\n");
+    expect(lines.filter((line) => line.startsWith(kForged))).toEqual([]);
+    for (const line of server.logAbout(peer.raw.peer)) {
+      expect(line.length).toBeLessThan(2_000);
+      expect(line).toMatch(/^[\x20-\x7e]*$/);
+    }
+  };
+
+  test("in Hello forges no line of the log, and does not fill it", async () => {
+    const peer = await open("forger");
+    peer.send(wire.Message.Hello, hello({ sdk: `a\n${kForged}\n\u001b[31m\u00e9${"x".repeat(50_000)}` }));
+    await peer.message(wire.WelcomeT);
+    await until("the session in the log", () =>
+      server.logAbout(peer.raw.peer).some((l) => l.includes("session of")),
+    );
+    expectNotForged(peer);
+  });
+
+  test("in an Error neither, and the connection goes on", async () => {
+    const peer = await live("forger");
+    const text = `\n${kForged}\n${"x".repeat(50_000)}`;
+    peer.send(wire.Message.Error, new wire.ErrorT(ErrorCode.kServerError, 0, 0, 0n, "world", text));
+    peer.send(wire.Message.Heartbeat, heartbeat());
+    await peer.message(wire.HeartbeatT);
+    await until("its report in the log", () =>
+      server.logAbout(peer.raw.peer).some((l) => l.includes("client reports")),
+    );
+    expectNotForged(peer);
+  });
+
+  test("in its name neither: users may be called anything that is text", async () => {
+    const user = `"=\\ code=1 \u202e\u{1f600} ${kForged.slice(0, 60)}`;
+    const peer = await Peer.live(server.port, server.token(user));
+    peers.push(peer);
+    peer.subscribe(`player/${user}`);
+    await peer.topic(`player/${user}`);
+    expectNotForged(peer);
+  });
+
+  test("in Disconnect ends the connection as it asks", async () => {
+    const peer = await live("leaver");
+    peer.send(wire.Message.Disconnect, new wire.DisconnectT(1000, 0, false, 0, "bye"));
+    await peer.until("the server's close", () => peer.raw.close !== undefined);
+    expect(peer.raw.close?.code).toBe(1000);
+    await peer.raw.ended();
+    expect(server.logAbout(peer.raw.peer).filter((line) => line.includes(" ERROR "))).toEqual([]);
+  });
+});
+
 describe.concurrent("bad input: silence", () => {
   test("instead of Hello ends after five seconds", async () => {
     const startedMs = performance.now();
@@ -460,6 +525,18 @@ describe.concurrent("bad input: silence", () => {
     const peer = await live();
     peer.raw.sendFrame({ payload: new Uint8Array(10), declaredLength: 1_000n });
     await expectFate(peer, { close: 1002, code: ErrorCode.kMalformed, farewell: "Disconnect" }, 13_000);
+  });
+
+  test("after Welcome is asked about after 9 s, and ended after 18 s", { timeout: 25_000 }, async () => {
+    const startedMs = performance.now();
+    const peer = await live();
+    const asked = await peer.message(wire.HeartbeatT, () => true, 10_500);
+    expect(asked.echoMs).toBe(0n);
+    expect(performance.now() - startedMs).toBeGreaterThan(8_500);
+    await peer.until("the server's close", () => peer.raw.close !== undefined, 11_000);
+    expect(performance.now() - startedMs).toBeGreaterThan(17_500);
+    expect(peer.raw.close?.code).toBe(CloseCode.kHeartbeatTimeout);
+    expect(peer.messages.at(-1)).toMatchObject({ code: ErrorCode.kHeartbeatTimeout, reconnect: true });
   });
 
   test("after a Disconnect does not keep the connection", async () => {
