@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <filesystem>
 #include <thread>
 
@@ -27,9 +28,11 @@ std::string check_subject(const std::string& user) {
   return is_valid_subject(user) ? "" : "a user is 1 to 128 bytes of UTF-8 without control characters and '/'";
 }
 
+// Names are refused: a lookup could give several addresses.
 std::string check_address(const std::string& address) {
-  // Names are refused: a lookup could give several addresses.
-  return CLI::ValidIPV4(address).empty() || address.find(':') != address.npos ? "" : "an IPv4 or IPv6 address";
+  boost::system::error_code error;
+  boost::asio::ip::make_address(address, error);
+  return error ? "not an IPv4 or IPv6 address: " + address : "";
 }
 
 }  // namespace

@@ -59,21 +59,43 @@ void Room::refresh_topics() {
       add_topic(spec);
     } else {
       found->second->seen = round_;
+      found->second->gone = false;
     }
   }
-  for (auto at = topics_.begin(); at != topics_.end();) {
-    Entry& entry = *at->second;
-    if (entry.seen == round_) {
-      ++at;
-      continue;
-    }
-    for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
-      if (entry.subscriptions[shard] > 0) tell(shard, TopicRemoved{entry.topic.info().id, ErrorCode::kUnknownTopic});
-    }
-    stats_.subscriptions -= entry.n_subscriptions;
-    by_id_.erase(entry.topic.info().id.value);
-    at = topics_.erase(at);
+  for (auto& [name, entry] : topics_) {
+    if (entry->seen != round_ && !entry->gone) retire(*entry);
   }
+}
+
+void Room::retire(Entry& entry) {
+  entry.gone = true;
+  for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
+    if (entry.held[shard]) tell(shard, TopicRemoved{entry.topic.info().id, ErrorCode::kUnknownTopic});
+    entry.held[shard] = false;
+  }
+  retired_.emplace_back(entry.topic.info().id, stats_.ticks);
+}
+
+void Room::forget_retired() {
+  while (!retired_.empty()) {
+    const auto [topic, since] = retired_.front();
+    const bool full = retired_.size() > config_.max_retired_topics;
+    if (!full && stats_.ticks - since < config_.ticks_until_forgotten) return;
+    retired_.pop_front();
+    const auto found = by_id_.find(topic.value);
+    // It may have come back, or gone a second time since.
+    const bool again =
+        std::any_of(retired_.begin(), retired_.end(), [&](const auto& item) { return item.first == topic; });
+    if (found == by_id_.end() || !found->second->gone || again) continue;
+    const std::string name = found->second->topic.info().name;
+    by_id_.erase(found);
+    topics_.erase(name);
+  }
+}
+
+Room::Entry* Room::find(const std::string& name) {
+  const auto found = topics_.find(name);
+  return found == topics_.end() || found->second->gone ? nullptr : found->second.get();
 }
 
 void Room::add_topic(const TopicSpec& spec) {
@@ -92,6 +114,7 @@ void Room::add_topic(const TopicSpec& spec) {
     entry = std::make_unique<Entry>(std::move(info), limits_);
   }
   entry->subscriptions.resize(config_.n_shards);
+  entry->held.resize(config_.n_shards);
   entry->seen = round_;
   entry->stats.name = spec.name;
   by_id_[last_id_] = entry.get();
@@ -114,14 +137,15 @@ void Room::publish(Entry& entry) {
   entry.stats.patch_bytes_total += update.patch ? update.patch->size() : 0;
   entry.stats.full_bytes_total += update.snapshot->size_bytes();
   for (std::uint32_t shard = 0; shard < config_.n_shards; ++shard) {
-    if (entry.subscriptions[shard] > 0) tell(shard, update);
+    if (entry.held[shard]) tell(shard, update);
   }
 }
 
-// A topic that nobody looks at costs nothing; it is published when somebody comes.
+// A topic that nobody looks at costs nothing; it is published when somebody comes, as a step from what was seen last.
 void Room::publish_all() {
   for (auto& [name, entry] : topics_) {
-    if (entry->n_subscriptions > 0 || entry->asked_for) publish(*entry);
+    const bool watched = std::find(entry->held.begin(), entry->held.end(), true) != entry->held.end();
+    if (!entry->gone && (watched || entry->asked_for)) publish(*entry);
     entry->asked_for = false;
   }
 }
@@ -137,31 +161,35 @@ void Room::subscribe(ConnectionRef from, const std::string& user, const std::str
   if (!game_.may_subscribe(user, name)) {
     return refuse_subscription(from, name, ErrorCode::kForbiddenTopic, "not yours to see");
   }
-  const auto found = topics_.find(name);
-  if (found == topics_.end()) return refuse_subscription(from, name, ErrorCode::kUnknownTopic, "no such topic");
-  Entry& entry = *found->second;
-  if (entry.n_subscriptions == 0) publish(entry);
-  if (entry.topic.position().version == Version{}) {
-    return refuse_subscription(from, name, ErrorCode::kSnapshotTooBig, "the topic has no state");
+  Entry* entry = find(name);
+  if (entry == nullptr) return refuse_subscription(from, name, ErrorCode::kUnknownTopic, "no such topic");
+  if (!entry->held[from.shard]) {
+    publish(*entry);  // the shards that have it were told at the last tick; the bytes are the same or a step further
+    if (entry->topic.position().version == Version{}) {
+      return refuse_subscription(from, name, ErrorCode::kSnapshotTooBig, "the topic has no state");
+    }
+    // No hole: what the shard gets here is the version before the next one that publish() tells it of.
+    tell(from.shard, entry->topic.current());
+    entry->held[from.shard] = true;
   }
-  // No hole: what the shard gets here is the version before the next one that publish() tells it of.
-  if (entry.subscriptions[from.shard] == 0) tell(from.shard, entry.topic.current());
-  ++entry.subscriptions[from.shard];
-  ++entry.n_subscriptions;
+  ++entry->subscriptions[from.shard];
   ++stats_.subscriptions;
-  tell(from.shard, SubscriptionAnswer{from.connection, name, entry.topic.info().id, ErrorCode::kNone, {}});
+  tell(from.shard, SubscriptionAnswer{from.connection, name, entry->topic.info().id, ErrorCode::kNone, {}});
   flush();
 }
 
 void Room::release(std::uint32_t shard, TopicId topic) {
+  if (stopped_) return;
+  --stats_.subscriptions;
   const auto found = by_id_.find(topic.value);
-  if (found == by_id_.end() || stopped_) return;  // the topic went first
+  if (found == by_id_.end()) return;  // forgotten meanwhile
   Entry& entry = *found->second;
   SYNC_ASSERT(entry.subscriptions[shard] > 0);
   --entry.subscriptions[shard];
-  --entry.n_subscriptions;
-  --stats_.subscriptions;
-  if (entry.subscriptions[shard] == 0) tell(shard, TopicRemoved{topic, ErrorCode::kNone});
+  if (entry.subscriptions[shard] == 0 && entry.held[shard]) {
+    entry.held[shard] = false;
+    tell(shard, TopicRemoved{topic, ErrorCode::kNone});
+  }
   flush();
 }
 
@@ -232,9 +260,9 @@ void Room::save_for(ConnectionRef from, const std::string& user, protocol::Actio
 void Room::answer_accepted() {
   for (Accepted& accepted : accepted_) {
     for (const std::string& name : accepted.visible_in) {
-      const auto found = topics_.find(name);
-      if (found == topics_.end()) continue;
-      const Topic& topic = found->second->topic;
+      const Entry* entry = find(name);
+      if (entry == nullptr) continue;
+      const Topic& topic = entry->topic;
       auto version = std::make_unique<protocol::TopicVersionT>();
       version->topic = topic.info().id.value;
       version->epoch = topic.position().epoch.value;
@@ -259,10 +287,10 @@ void Room::tick() {
   }
   game_.tick();
   refresh_topics();
+  forget_retired();
   for (const Accepted& accepted : accepted_) {
     for (const std::string& name : accepted.visible_in) {
-      const auto found = topics_.find(name);
-      if (found != topics_.end()) found->second->asked_for = true;
+      if (Entry* entry = find(name)) entry->asked_for = true;
     }
   }
   publish_all();
@@ -292,10 +320,11 @@ RoomStats Room::take_stats() {
   RoomStats stats = stats_;
   stats_.tick_us_max = 0;
   for (const auto& [name, entry] : topics_) {
+    if (entry->gone) continue;
     TopicStats topic = entry->stats;
     topic.position = entry->topic.position();
     topic.snapshot_bytes = entry->topic.snapshot() ? entry->topic.snapshot()->size_bytes() : 0;
-    topic.subscriptions = entry->n_subscriptions;
+    for (const std::uint32_t n : entry->subscriptions) topic.subscriptions += n;
     stats.topics.push_back(std::move(topic));
   }
   return stats;

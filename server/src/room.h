@@ -31,6 +31,9 @@ struct RoomConfig {
   std::size_t max_actions_per_tick = 1024;
   // Actions that wait; one more is answered with kFailed, kRateLimited.
   std::size_t max_waiting_actions = 8192;
+  // How long, in ticks, a topic that is gone is kept with its history, and how many at most.
+  std::uint64_t ticks_until_forgotten = 1200;
+  std::size_t max_retired_topics = 1000;
   // Saves of the room's own accord, in ticks; 0: none.
   std::uint64_t ticks_between_saves = 600;
 };
@@ -79,11 +82,12 @@ class Room {
         : topic(std::move(info), limits, saved.version, std::move(saved.snapshot)) {}
 
     Topic topic;
-    std::vector<std::uint32_t> subscriptions;  // [n_shards]
-    std::uint32_t n_subscriptions = 0;
-    std::uint64_t seen = 0;  // round of refresh_topics() that saw it last
-    bool asked_for = false;  // publish it although nobody is subscribed: a result names it
-    bool too_big = false;    // said so in the log
+    std::vector<std::uint32_t> subscriptions;  // [n_shards], granted and not yet released
+    std::vector<bool> held;                    // [n_shards], the shard has the topic and is told of its steps
+    std::uint64_t seen = 0;                    // round of refresh_topics() that saw it last
+    bool gone = false;                         // the game no longer has it; kept for those who come back soon
+    bool asked_for = false;                    // publish it although nobody is subscribed: a result names it
+    bool too_big = false;                      // said so in the log
     TopicStats stats;
   };
   struct Action {
@@ -101,6 +105,10 @@ class Room {
 
   void refresh_topics();
   void add_topic(const TopicSpec& spec);
+  void retire(Entry& entry);
+  void forget_retired();
+  // Null if the game does not have it now.
+  Entry* find(const std::string& name);
   void publish(Entry& entry);
   void publish_all();
   void execute(const Action& action);
@@ -122,6 +130,9 @@ class Room {
 
   std::unordered_map<std::string, std::unique_ptr<Entry>> topics_;
   std::unordered_map<std::uint32_t, Entry*> by_id_;
+  // Topics that are gone, in the order in which they went, and the tick of it. A user who reloads the page finds the
+  // epoch and the history that he left.
+  std::deque<std::pair<TopicId, std::uint64_t>> retired_;
   std::map<std::string, SavedTopic> saved_topics_;  // of the last run, until the topic is there again
   std::uint32_t last_id_ = 0;
   std::uint64_t round_ = 0;

@@ -123,21 +123,29 @@ void Server::join_threads() {
   room_.stop();
 }
 
-// From shard to shard, then to the room, then back: each adds what it knows, and nobody looks into another's tables.
+// From shard to shard, twice, then to the room, then back: each adds what it knows, and nobody looks into another's
+// tables. Users are counted in the second round: when a connection is seen to be gone in the first one, its message to
+// the user's home is ahead of ours.
 void Server::gather(Shard& asking, std::function<void(ServerStats)> done) {
   struct Question {
     ServerStats stats;
     std::function<void(ServerStats)> done;
     Shard* asking = nullptr;
-    std::size_t next = 0;
+    std::size_t step = 0;
   };
   struct Step {
     Server& server;
     std::shared_ptr<Question> question;
     void operator()() const {
-      const std::size_t at = question->next++;
-      question->stats.shards += server.shards_[at]->stats();
-      if (question->next < server.shards_.size()) return server.shards_[question->next]->post(*this);
+      const std::size_t n_shards = server.shards_.size();
+      const std::size_t step = question->step++;
+      ServerStats& stats = question->stats;
+      if (step < n_shards) {
+        stats.shards += server.shards_[step]->stats();
+      } else {
+        stats.users += server.shards_[step - n_shards]->user_count();
+      }
+      if (question->step < 2 * n_shards) return server.shards_[question->step % n_shards]->post(*this);
       server.room_.post([question = question, &admission = server.admission_](Room& room) {
         question->stats.room = room.take_stats();
         question->stats.admitted = admission.connections();

@@ -184,7 +184,6 @@ ShardStats Shard::stats() const {
   stats.connections = connections_.size();
   stats.http = http_.size();
   stats.timers = http_.size();
-  stats.users = sessions_of_.size();
   stats.history_bytes = broadcaster_.history_bytes();
   stats.patches_encoded = broadcaster_.stats().patches_encoded;
   stats.fulls_encoded = broadcaster_.stats().fulls_encoded;

@@ -100,6 +100,8 @@ class Shard {
   Duration random_retry() const;
 
   ShardStats stats() const;
+  // Users with sessions whose home this is.
+  std::size_t user_count() const { return sessions_of_.size(); }
 
  private:
   void pump_ready();

@@ -53,7 +53,6 @@ ShardStats& ShardStats::operator+=(const ShardStats& other) {
   sessions += other.sessions;
   http += other.http;
   timers += other.timers;
-  users += other.users;
   history_bytes += other.history_bytes;
   updates_sent += other.updates_sent;
   state_bytes_sent += other.state_bytes_sent;
@@ -72,7 +71,7 @@ std::string to_json(const ServerStats& stats) {
       {"sessions", shards.sessions},
       {"http", shards.http},
       {"admitted", stats.admitted},
-      {"users", shards.users},
+      {"users", stats.users},
       {"players", stats.room.users},
       {"subscriptions", stats.room.subscriptions},
       {"timers", shards.timers},

@@ -35,7 +35,6 @@ struct ShardStats {
   std::uint64_t sessions = 0;     // of them, those with a session
   std::uint64_t http = 0;         // connections that speak HTTP
   std::uint64_t timers = 0;       // armed ones
-  std::uint64_t users = 0;        // in the session registries
   std::uint64_t history_bytes = 0;
   std::uint64_t updates_sent = 0;  // of live sessions and those that ended
   std::uint64_t state_bytes_sent = 0;
@@ -49,6 +48,7 @@ struct ShardStats {
 struct ServerStats {
   ShardStats shards;
   RoomStats room;
+  std::uint64_t users = 0;     // in the session registries
   std::uint64_t admitted = 0;  // connections that count against the caps
 };
 

@@ -215,21 +215,53 @@ TEST_CASE("Room: a forbidden topic is forbidden whether it exists or not") {
   CHECK(get<SubscriptionAnswer>(f.take(0), 0).code == ErrorCode::kUnknownTopic);
 }
 
-TEST_CASE("Room: a player's topic comes with the player and goes with him") {
+TEST_CASE("Room: a player's topic goes with the player, and goes on where it was when he comes back soon") {
   MemoryStore store;
-  Fixture f(store);
+  Fixture f(store, {.n_shards = 2, .ticks_until_forgotten = 10, .ticks_between_saves = 0});
   f.room.join("alice");
   f.room.subscribe({1, 1}, "alice", "player/alice");
   const TopicUpdate first = get<TopicUpdate>(f.take(1), 0);
   f.room.leave("alice");
   CHECK(get<TopicRemoved>(f.take(1), 0).code == ErrorCode::kUnknownTopic);
-  f.room.release(1, first.topic->id);  // crossed the removal
+  f.room.subscribe({1, 1}, "alice", "player/alice");
+  CHECK(get<SubscriptionAnswer>(f.take(1), 0).code == ErrorCode::kUnknownTopic);
   f.room.join("alice");
-  f.room.subscribe({1, 2}, "alice", "player/alice");
-  const TopicUpdate second = get<TopicUpdate>(f.take(1), 0);
-  CHECK(second.topic->epoch != first.topic->epoch);
-  CHECK(second.topic->id != first.topic->id);
-  CHECK(f.room.take_stats().subscriptions == 1);
+  f.game.users["alice"] = 5;
+  f.room.subscribe({0, 2}, "alice", "player/alice");
+  const TopicUpdate second = get<TopicUpdate>(f.take(0), 0);
+  CHECK(second.topic->epoch == first.topic->epoch);
+  CHECK(second.version == Version{2});
+  REQUIRE(second.history.size() == 1);
+  CHECK(second.history[0].version == first.version);
+  CHECK(f.take(1).empty());
+  // The first connection ends late; the second one keeps its topic.
+  f.room.release(1, first.topic->id);
+  CHECK(f.take(0).empty());
+  CHECK(f.stats_of("player/alice").subscriptions == 1);
+  f.room.release(0, first.topic->id);
+  CHECK(get<TopicRemoved>(f.take(0), 0).code == ErrorCode::kNone);
+
+  f.room.leave("alice");
+  for (int i = 0; i < 5; ++i) f.room.tick();
+  f.room.join("alice");
+  for (int i = 0; i < 20; ++i) f.room.tick();  // he is back: it is not forgotten
+  f.room.leave("alice");
+  for (int i = 0; i < 20; ++i) f.room.tick();
+  f.room.join("alice");
+  f.room.subscribe({0, 3}, "alice", "player/alice");
+  CHECK(get<TopicUpdate>(f.take(0), 0).topic->epoch != first.topic->epoch);
+}
+
+TEST_CASE("Room: a release that comes after the topic was forgotten is counted and otherwise ignored") {
+  MemoryStore store;
+  Fixture f(store, {.n_shards = 1, .max_retired_topics = 0, .ticks_between_saves = 0});
+  f.room.join("alice");
+  f.room.subscribe({0, 1}, "alice", "player/alice");
+  const TopicId topic = get<TopicUpdate>(f.take(0), 0).topic->id;
+  f.room.leave("alice");
+  f.room.tick();
+  f.room.release(0, topic);
+  CHECK(f.room.take_stats().subscriptions == 0);
 }
 
 TEST_CASE("Room: refuses at once, and answers an accepted action with the version that shows it") {
