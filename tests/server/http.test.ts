@@ -1,6 +1,6 @@
 // What a server on the open internet is asked besides its protocol.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Witness } from "./kit/honest.js";
@@ -21,6 +21,8 @@ beforeAll(async () => {
   writeFileSync(join(page, "index.html"), "<!doctype html><title>page</title>");
   writeFileSync(join(page, "assets", "app.js"), "export {};\n");
   writeFileSync(join(folders.root, "secret.txt"), kSecret);
+  symlinkSync(join(folders.root, "secret.txt"), join(page, "link.txt"));
+  symlinkSync(folders.root, join(page, "up"));
   const args = ["--page-dir", page, "--handshakes-per-second", "10000"];
   server = await ServerProcess.start({ folders, args });
   witness = await Witness.start(server);
@@ -69,6 +71,8 @@ describe.concurrent("http: the page", () => {
     "//secret.txt",
     "//etc/passwd",
     "/assets/%00/../../secret.txt",
+    "/link.txt",
+    "/up/secret.txt",
     "/%c0%ae%c0%ae/secret.txt",
     "/data/dev-jwt.key",
     "/../data/dev-jwt.key",

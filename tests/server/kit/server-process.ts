@@ -99,6 +99,8 @@ export interface ServerOptions {
   readonly folders?: ServerFolders;
   /** Default: a free one. */
   readonly port?: number;
+  /** Descriptors that the process may have. Default: what this process may. */
+  readonly maxFds?: number;
 }
 
 export class ServerProcess {
@@ -119,7 +121,9 @@ export class ServerProcess {
     if (options.dev === true) args.push("--dev");
     args.push(...(options.args ?? []));
     // The kernel kills it should this process die without a chance to.
-    this.child = spawn("setpriv", ["--pdeathsig", "KILL", "--", kProgram, ...args], {
+    const command = ["setpriv", "--pdeathsig", "KILL", "--", kProgram, ...args];
+    if (options.maxFds !== undefined) command.unshift("prlimit", `--nofile=${options.maxFds}`);
+    this.child = spawn(command[0] ?? "", command.slice(1), {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: scratch,
     });
@@ -194,6 +198,13 @@ export class ServerProcess {
   rssBytes(): number {
     const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+  }
+
+  /** Seconds of processor time that it used so far. */
+  cpuSeconds(): number {
+    const text = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the third field of proc(5) is the first here
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   }
 
   /** All log files of this server's folder, in one text. */
