@@ -119,7 +119,7 @@ std::unique_ptr<Workload> make_big_inserts(std::uint64_t seed) {
 
 std::unique_ptr<Workload> make_room(std::uint64_t seed) {
   return make(seed, {.census = {20, 3, 12, 4, 0, 0},
-                     .bodies_changed = {3, 6},
+                     .bodies_changed = {4, 6},
                      .players_changed = {0, 1},
                      .research_changed = {0, 1}});
 }

@@ -15,10 +15,10 @@ namespace {
 
 constexpr std::uint32_t kSortEvery = 5;
 constexpr std::uint32_t kJumpEvery = 25;
-constexpr std::uint32_t kMovers = 52;
+constexpr std::uint32_t kMovers = 50;
 constexpr int kScalarsChanged[2] = {15, 25};
 constexpr double kSize = 5000;     // half the edge of the world
-constexpr double kViewerStep = 4;  // per tick, in each direction
+constexpr double kViewerStep = 5;  // per tick, in each direction
 
 class Reorder final : public Workload {
  public:

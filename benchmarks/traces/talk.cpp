@@ -10,7 +10,7 @@
 namespace libsync::traces {
 namespace {
 
-constexpr Census kTown = {750, 110, 40, 0, 60, 50};
+constexpr Census kTown = {765, 110, 36, 0, 60, 50};
 
 class Talk final : public Workload {
  public:
@@ -18,8 +18,8 @@ class Talk final : public Workload {
 
  private:
   void tick() override {
-    for (int i = random_.between(0, 3); i > 0; --i) say();
-    for (int i = random_.between(0, 3); i > 0; --i) report();
+    for (int i = random_.between(0, 4); i > 0; --i) say();
+    for (int i = random_.between(0, 4); i > 0; --i) report();
     for (int i = random_.between(5, 7); i > 0; --i) {
       auto& inventory = player().inventory;
       fb::Item& item = inventory[random_.below(static_cast<std::uint32_t>(inventory.size()))];
