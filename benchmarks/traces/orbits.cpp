@@ -14,7 +14,7 @@ constexpr std::uint32_t kHeavy = 8;
 constexpr std::uint32_t kLight = 1992;
 constexpr double kTick = 0.1;                     // seconds
 constexpr double kRing = 1500;                    // radius of the circle of the heavy ones
-constexpr double kHeavyPull = 900;               // gravitational constant times mass of each
+constexpr double kHeavyPull = 900;                // gravitational constant times mass of each
 constexpr double kNearest = 40, kFarthest = 400;  // of a light one from its heavy one
 constexpr double kSoftening = 1;                  // keeps close encounters finite
 

@@ -8,8 +8,8 @@
 namespace libsync::traces {
 namespace {
 
-constexpr double kMoving = 0.195;     // of all ships
-constexpr double kArrives = 0.035;   // of those moving, per tick
+constexpr double kMoving = 0.195;   // of all ships
+constexpr double kArrives = 0.035;  // of those moving, per tick
 constexpr double kCorrects = 0.18;  // of the components of a velocity, per tick
 constexpr int kSpeed = 11'000;      // most, per component: fixed point per second
 constexpr int kCorrection = 120;    // most, in the same unit
