@@ -32,7 +32,8 @@ class Colony final : public Workload {
     for (int i = between(life_.removed); i > 0; --i) world_.bodies.erase(world_.bodies.begin() + random_body());
     for (int i = between(life_.created); i > 0; --i) create();
     for (int i = between(life_.bodies_changed); i > 0; --i) {
-      change_scalars(random_, body(), random_.between(1, 3));
+      Body& changed = body();
+      change_scalars(random_, changed, random_.between(1, 3));
     }
     for (int i = 0; i < life_.defaults_changed; ++i) change_default(body());
     for (int i = between(life_.players_changed); i > 0; --i) {

@@ -62,10 +62,12 @@ Player make_player(Random& random, std::uint32_t id, std::uint32_t items) {
   player.name = make_name(random);
   player.credits = random.between(2'000, 4'000'000);
   player.score = 10 + random.below(100'000);
-  player.status = "mining " + std::to_string(random.between(1000, 9999)) + " of 10000 at " + make_name(random);
+  player.status = "mining " + std::to_string(random.between(1000, 9999)) + " of 10000 at ";
+  player.status += make_name(random);
   for (std::uint32_t i = 0; i < items; ++i) {
-    player.inventory.emplace_back(static_cast<std::uint16_t>(1 + i * 7 + random.below(7)),
-                                  static_cast<std::uint16_t>(1 + random.below(400)));
+    const auto kind = static_cast<std::uint16_t>(1 + i * 7 + random.below(7));
+    const auto count = static_cast<std::uint16_t>(1 + random.below(400));
+    player.inventory.emplace_back(kind, count);
   }
   return player;
 }

@@ -18,7 +18,7 @@ constexpr std::uint32_t kJumpEvery = 25;
 constexpr std::uint32_t kMovers = 50;
 constexpr int kScalarsChanged[2] = {15, 25};
 constexpr double kSize = 5000;     // half the edge of the world
-constexpr double kViewerStep = 5;  // per tick, in each direction
+constexpr double kViewerStep = 4;  // per tick, in each direction
 
 class Reorder final : public Workload {
  public:
@@ -38,7 +38,8 @@ class Reorder final : public Workload {
       if (std::ranges::binary_search(movers_, mover.id)) move(mover);
     }
     for (int i = random_.between(kScalarsChanged[0], kScalarsChanged[1]); i > 0; --i) {
-      change_scalars(random_, body(), random_.between(1, 2));
+      Body& changed = body();
+      change_scalars(random_, changed, random_.between(1, 2));
     }
     for (std::size_t i = 0; i < 3; ++i) world_.viewer[i] += heading_[i] * kViewerStep;
     if (ticks_ % kJumpEvery == 0) jump();

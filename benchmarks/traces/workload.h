@@ -1,7 +1,8 @@
 // workload.h: the twelve named games whose successive states the benchmarks use.
 //
 // A workload is a small simulation at 10 Hz. The same name and seed give the same bytes with every compiler that
-// follows IEEE 754: whole numbers, + - * / and square roots only, and no contraction of them.
+// follows IEEE 754: whole numbers, + - * / and square roots only, no contraction of them, and one random number per
+// expression, because the order in which operands are evaluated is not the same everywhere.
 #pragma once
 
 #include <cstdint>
