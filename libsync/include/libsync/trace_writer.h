@@ -46,7 +46,7 @@ class TraceWriter {
       full_ = true;
       return false;
     }
-    if (!write_u32(static_cast<std::uint32_t>(size)) || std::fwrite(data, 1, size, file_) != size) {
+    if (!write_u32(static_cast<std::uint32_t>(size)) || (size > 0 && std::fwrite(data, 1, size, file_) != size)) {
       return fail("cannot write to");
     }
     ++count_;
