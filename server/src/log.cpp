@@ -135,8 +135,9 @@ struct Log::Impl {
     logger->log(to_spdlog(level), "detail=\"" + std::to_string(left_out) + " more lines of this level left out\"");
   }
 
-  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
+  // After the logger, so that it goes first: its thread writes what is queued and ends before the sinks go.
+  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::mutex mutex;
   std::array<Rate, 4> rates;
 };
