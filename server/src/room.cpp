@@ -78,7 +78,8 @@ void Room::retire(Entry& entry) {
 
 void Room::forget_retired() {
   while (!retired_.empty()) {
-    const auto [topic, since] = retired_.front();
+    const TopicId topic = retired_.front().first;
+    const std::uint64_t since = retired_.front().second;
     const bool full = retired_.size() > config_.max_retired_topics;
     if (!full && stats_.ticks - since < config_.ticks_until_forgotten) return;
     retired_.pop_front();

@@ -1,4 +1,4 @@
-// ws_layer.h: what lies between Beast's WebSocket and the byte stream. Included by ws_stream.cpp alone.
+// ws_layer.h: what lies between Beast's WebSocket and the byte stream. Only ws_stream.cpp puts Beast on top of it.
 //
 // Everything that leaves goes through one queue here: our own frames, which are written without Beast's copies, and
 // the few that Beast makes (101, pong, close). Nothing interleaves, because each job is written to its end. Everything
