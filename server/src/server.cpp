@@ -15,6 +15,8 @@ namespace {
 
 // Saying goodbye takes at most the 2 s of a close; this is a little more.
 constexpr std::chrono::milliseconds kStopTimeout{2600};
+// In which the last versions reach the clients: one and a half intervals of updates, so that no rate holds them back.
+constexpr std::chrono::milliseconds kSettleTime{150};
 
 RoomConfig make_room_config(const Config& config) {
   RoomConfig room;
@@ -76,8 +78,9 @@ Result<std::uint16_t> Server::start() {
 
 void Server::stop(asio::io_context& io, std::function<void(bool)> stopped) {
   struct Progress {
-    Progress(asio::io_context& context, std::size_t n) : timer(context), n_draining(n) {}
+    Progress(asio::io_context& context, std::size_t n) : timer(context), settle(context), n_draining(n) {}
     asio::steady_timer timer;
+    asio::steady_timer settle;
     std::size_t n_draining;
     std::optional<bool> saved;
     bool ended = false;
@@ -88,25 +91,37 @@ void Server::stop(asio::io_context& io, std::function<void(bool)> stopped) {
     if (progress->ended || !(done || out_of_time)) return;
     progress->ended = true;
     progress->timer.cancel();
+    progress->settle.cancel();
     if (!done) log_.warn("stopping although not everything ended in time");
     join_threads();
     stopped(progress->saved.value_or(false));
   };
-  for (const auto& shard : shards_) {
-    shard->post([&shard = *shard, &io, progress, check] {
-      shard.drain([&io, progress, check] {
-        asio::post(io, [progress, check] {
-          --progress->n_draining;
-          check(false);
+  const auto drain = [this, &io, progress, check] {
+    for (const auto& shard : shards_) {
+      shard->post([&shard = *shard, &io, progress, check] {
+        shard.drain([&io, progress, check] {
+          asio::post(io, [progress, check] {
+            --progress->n_draining;
+            check(false);
+          });
         });
       });
-    });
-  }
-  room_.post([&io, progress, check](Room& room) {
+    }
+  };
+  for (const auto& shard : shards_) shard->post([&shard = *shard] { shard.stop_listening(); });
+  // The game stands still first, and only then is everybody sent away: whoever keeps up holds the versions that are
+  // saved, and after the restart pays for the difference only.
+  room_.post([&io, progress, check, drain](Room& room) {
     room.stop([&io, progress, check](bool saved) {
       asio::post(io, [progress, check, saved] {
         progress->saved = saved;
         check(false);
+      });
+    });
+    asio::post(io, [progress, drain] {
+      progress->settle.expires_after(kSettleTime);
+      progress->settle.async_wait([drain](const error_code& error) {
+        if (!error) drain();
       });
     });
   });

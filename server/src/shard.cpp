@@ -164,9 +164,13 @@ Duration Shard::random_retry() const {
                                              static_cast<std::uint64_t>(context_.limits.reconnect_window.count() + 1)));
 }
 
+void Shard::stop_listening() {
+  if (listener_) listener_->close();
+}
+
 void Shard::drain(std::function<void()> drained) {
   drained_ = std::move(drained);
-  if (listener_) listener_->close();
+  stop_listening();
   // Copies: ending one changes the table.
   for (const auto& [id, session] : std::unordered_map(http_)) session->shut_down();
   for (const auto& [id, connection] : std::unordered_map(connections_)) connection->shut_down(random_retry());

@@ -93,6 +93,7 @@ class Shard {
   void acquire(const std::string& user, ConnectionRef from);
   void release(const std::string& user);
 
+  void stop_listening();
   // Stops accepting and tells everybody to come back later; `drained` runs once when the last connection has gone.
   void drain(std::function<void()> drained);
   bool is_draining() const { return drained_ != nullptr; }
