@@ -88,7 +88,7 @@ describe("exhaustion: 500 connections that vanish", () => {
 });
 
 describe("exhaustion: readers that never read", () => {
-  test("cost a bounded amount of memory and hold nobody up", async () => {
+  test("cost a bounded amount of memory and hold nobody up", { timeout: 60_000 }, async () => {
     const rssBefore = server.rssBytes();
     const sleepers = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
