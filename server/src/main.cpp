@@ -45,7 +45,7 @@ void announce(const Config& config, const AuthConfig& auth, std::uint16_t port) 
   std::cout << "ready: " << base << "/healthz" << std::endl;
 }
 
-// Runs until a signal or `server` fails to start. The exit status.
+// Runs until a signal, or not at all if the server cannot start. The exit status.
 int run(const Config& config, const AuthConfig& auth, Log& log, Game& game, std::unique_ptr<Store> store) {
   const Limits limits;
   const Page page(config.page_dir);
@@ -58,7 +58,7 @@ int run(const Config& config, const AuthConfig& auth, Log& log, Game& game, std:
   server.emplace(config, limits, auth, page, log, game, *store);
   Result<std::uint16_t> port = Error{};
   try {
-    port = server->start();
+    port = server->open();
   } catch (const boost::system::system_error& error) {
     return fail("cannot listen on " + config.bind + " port " + std::to_string(config.port) + ": " +
                 error.code().message());
@@ -67,6 +67,7 @@ int run(const Config& config, const AuthConfig& auth, Log& log, Game& game, std:
   log.info("listening on " + config.bind + ":" + std::to_string(*port) + ", " + std::to_string(config.shards) +
            " shards" + (page.empty() ? ", no page" : ""));
   announce(config, auth, *port);
+  server->start();
 
   int status = EXIT_SUCCESS;
   signals.async_wait([&](const boost::system::error_code&, int number) {

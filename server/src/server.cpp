@@ -60,12 +60,16 @@ Server::~Server() {
   shards_.clear();  // before the room, to which connections that are left would post
 }
 
-Result<std::uint16_t> Server::start() {
+Result<std::uint16_t> Server::open() {
   asio::ip::tcp::endpoint endpoint(asio::ip::make_address(config_.bind), config_.port);
   check_port_is_free(endpoint);
   for (const auto& shard : shards_) endpoint.port(shard->listen(endpoint));
   Result<bool> loaded = room_.room().start();
   if (!loaded) return loaded.error();
+  return endpoint.port();
+}
+
+void Server::start() {
   room_.start();
   for (const auto& shard : shards_) {
     threads_.emplace_back([&shard = *shard] {
@@ -73,7 +77,6 @@ Result<std::uint16_t> Server::start() {
       shard.run();
     });
   }
-  return endpoint.port();
 }
 
 void Server::stop(asio::io_context& io, std::function<void(bool)> stopped) {

@@ -31,9 +31,11 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Loads the game and listens, then starts the threads. The port that was bound.
+  // Listens and loads the game. The port that was bound; who connects now waits for start().
   // Throws boost::system::system_error if it cannot listen. Errors: what Room::start says.
-  [[nodiscard]] Result<std::uint16_t> start();
+  [[nodiscard]] Result<std::uint16_t> open();
+  // Starts the threads. Requires: open() succeeded.
+  void start();
 
   // Stops accepting, sends everybody away, saves, ends the threads. `stopped(saved)` runs on `io`, within 3 s.
   void stop(boost::asio::io_context& io, std::function<void(bool saved)> stopped);
