@@ -91,7 +91,7 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
   }
   const bool within_rate = message_bucket_.take(now, 1);
   if (within_rate) {
-    rate_violations_ = 0;
+    if (rate_violations_ > 0) --rate_violations_;
   } else if (++rate_violations_ > limits_.max_rate_violations) {
     return fail(now, CloseCode::kRateLimited, ErrorCode::kRateLimited, "more messages than announced");
   } else if (message.type != protocol::Message::Action) {  // a dropped action is answered by its result

@@ -422,7 +422,7 @@ describe.concurrent("bad input: a flood", () => {
       code: ErrorCode.kRateLimited,
       farewell: "Disconnect",
     } as const;
-    await expectFate(peer, end, 1_000);
+    await expectFate(peer, end);
     const warnings = peer.messages.filter((m): m is wire.ErrorT => m instanceof wire.ErrorT);
     expect(warnings.length).toBeGreaterThan(10);
     for (const warning of warnings) {

@@ -588,6 +588,31 @@ TEST_CASE("session: a flood is told when to come back, and ends when it goes on"
   CHECK(disconnect_code(live.connection) == ErrorCode::kRateLimited);
 }
 
+TEST_CASE("session: a flood that lasts ends too, though some of its messages are within the rate") {
+  Limits limits;
+  limits.messages_per_second = 20;
+  limits.messages_burst = 5;
+  limits.max_rate_violations = 5;
+  // Ticks of 100 ms that messages arrive in, until the end: fewer than ten, when the client would send its own Ack.
+  const auto ticks_until_closed = [&](int messages_per_tick) {
+    Live live(limits);
+    std::uint64_t sequence = 2;  // Hello, Subscribe
+    int ticks = 0;
+    for (; ticks < 9 && !live.connection.server->is_closed(); ++ticks) {
+      for (int i = 0; i < messages_per_tick && !live.connection.server->is_closed(); ++i) {
+        protocol::HeartbeatT heartbeat;
+        heartbeat.sent_ms = 1;
+        inject(live.world, live.connection, ++sequence, std::move(heartbeat));
+      }
+      live.world.advance(kTick);
+    }
+    return ticks;
+  };
+  CHECK(ticks_until_closed(20) == 1);  // ten times the rate
+  CHECK(ticks_until_closed(6) <= 5);   // three times
+  CHECK(ticks_until_closed(3) == 9);   // one in three is dropped, and two forgive it
+}
+
 TEST_CASE("session: the client paces itself, so that no burst of an honest one is refused") {
   Limits limits;
   limits.messages_per_second = 20;

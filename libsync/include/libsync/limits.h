@@ -20,7 +20,7 @@ struct Limits {
   // Unanswered actions per session. One more is answered with kTooManyActions and not executed.
   std::uint32_t max_actions_in_flight = 64;
   // Control messages from a client: sustained rate and burst. Beyond it a message is dropped with kRateLimited;
-  // after max_rate_violations drops in a row the connection ends.
+  // when there were max_rate_violations more drops than messages within the rate, the connection ends.
   std::uint32_t messages_per_second = 60;
   std::uint32_t messages_burst = 120;
   std::uint32_t max_rate_violations = 240;
