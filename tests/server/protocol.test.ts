@@ -358,6 +358,8 @@ describe.concurrent("protocol: an action", () => {
     const client = user("saver");
     const player = playerOf(client, "saver");
     await live(client);
+    // A save at tick 0 could not be told from none.
+    await until("the first step of the game", async () => (await server.stats()).ticks > 0);
     const result = await client.act(saveGame());
     expect(result).toMatchObject({ status: "accepted", durable: true });
     const { savedTick } = readOutcome(result.payload);
