@@ -16,6 +16,19 @@ export async function freePort(): Promise<number> {
   throw new Error("no free port");
 }
 
+const kFirstLocalPort = 10_000;
+const kLocalPortsPerWorker = 1_200;
+let nextLocal = 0;
+
+/**
+ * The port for an outgoing connection, which the log will name. The kernel gives a port that was just closed again,
+ * and then the lines of two connections look as if they were about one.
+ */
+export function localPort(): number {
+  const worker = Number(process.env["VITEST_POOL_ID"] ?? 0) % 8;
+  return kFirstLocalPort + worker * kLocalPortsPerWorker + (nextLocal++ % kLocalPortsPerWorker);
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { type HttpReply, parse } from "./http.js";
+import { localPort } from "./ports.js";
 import { until } from "./wait.js";
 
 export const kOpcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -96,7 +97,7 @@ export class RawSocket {
   #hasSentClose = false;
 
   private constructor(port: number, localAddress: string) {
-    this.socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true });
+    this.socket = connect({ port, host: "127.0.0.1", localAddress, localPort: localPort(), noDelay: true });
     this.socket.on("data", (bytes) => this.#take(bytes));
     this.socket.on("error", () => undefined); // a reset; "close" follows
     this.socket.on("close", () => {
@@ -106,13 +107,18 @@ export class RawSocket {
 
   /** Only the TCP connection. */
   static async open(port: number, localAddress = "127.0.0.1"): Promise<RawSocket> {
-    const raw = new RawSocket(port, localAddress);
-    await new Promise<void>((resolve, reject) => {
-      raw.socket.once("connect", resolve);
-      raw.socket.once("error", reject);
-    });
-    raw.peer = `${localAddress}:${raw.socket.localPort}`;
-    return raw;
+    for (let tries = 1; ; tries += 1) {
+      const raw = new RawSocket(port, localAddress);
+      const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+        raw.socket.once("connect", () => resolve(undefined));
+        raw.socket.once("error", resolve);
+      });
+      const isTaken = error?.code === "EADDRINUSE" || error?.code === "EADDRNOTAVAIL";
+      if (isTaken && tries < 100) continue;
+      if (error !== undefined) throw error;
+      raw.peer = `${localAddress}:${raw.socket.localPort}`;
+      return raw;
+    }
   }
 
   /** Asks for an upgrade; `reply.status` says whether it was given (101). */
