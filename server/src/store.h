@@ -18,7 +18,8 @@ struct SaveRecord {
 
 class Store {
  public:
-  // True: on disk, survives a crash of process and machine. An error: nothing of the commit is on disk.
+  // True: on disk, survives a crash of process and machine. An error: nobody may count on it; as the disk failed, the
+  // next start may find all of the commit or nothing of it, never a part.
   using Done = std::function<void(Result<bool>)>;
 
   Store() = default;
