@@ -1,5 +1,6 @@
 // npm run test:package: packs the package, installs it into an empty Vite + TypeScript app as a user would, generates
-// code for a schema with the installed tool, type-checks strictly and builds. Prints one line.
+// code for a schema with the installed tool, type-checks strictly, the examples of both READMEs too, and builds. Prints
+// one line.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -19,6 +20,16 @@ function run(program, args, cwd = app) {
     const { stdout, stderr } = /** @type {{ stdout: string; stderr: string }} */ (error);
     throw new Error(`${program} ${args.join(" ")}\n${stdout}${stderr}`);
   }
+}
+
+/** What the example of the SDK's own README leaves to the reader. */
+const kKnown = "declare const token: string;\ndeclare const payload: Uint8Array;\n";
+
+/** The first TypeScript block of a Markdown file. @param {string} file */
+function exampleOf(file) {
+  const block = /^```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(root, file), "utf8"))?.[1];
+  if (block === undefined) throw new Error(`${file} has no TypeScript example`);
+  return block;
 }
 
 /** Every option that a strict template of Vite turns on, and no skipLibCheck: our declarations are checked too. */
@@ -85,6 +96,8 @@ try {
   mkdirSync(join(app, "src"));
   run("npx", ["libsync-generate", join(root, "../schemas/world.fbs"), "--out", "src/generated"]);
   writeFileSync(join(app, "src/main.ts"), kMain);
+  writeFileSync(join(app, "src/readme.ts"), exampleOf("../README.md"));
+  writeFileSync(join(app, "src/readme-of-sdk.ts"), `${kKnown}${exampleOf("README.md")}`);
   writeFileSync(join(app, "index.html"), '<script type="module" src="/src/main.ts"></script>');
   writeFileSync(
     join(app, "tsconfig.json"),
