@@ -1,5 +1,6 @@
 #include "libsync/patch.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "byte_reader.h"
 #include "byte_writer.h"
+#include "codec/codec.h"
 #include "patch_encoder.h"
 
 namespace libsync {
@@ -15,13 +17,6 @@ namespace {
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::uint32_t>::max();
 
 Error malformed(const char* detail) { return Error{ErrorCode::kMalformed, std::string("patch: ") + detail}; }
-
-void write_header(const Snapshot& baseline, const Snapshot& target, ByteWriter& writer) {
-  writer.u8(kPatchFormat);
-  writer.varint(baseline.size_bytes());
-  writer.varint(target.size_bytes());
-  writer.u64(target.digest().value);
-}
 
 // Executes the ops of a patch. Fills `target` front to back; it never reads what it wrote.
 class OpRunner {
@@ -108,13 +103,13 @@ class OpRunner {
   PatchOp last_ = PatchOp::kLanes;  // may be followed by anything, as the start may
 };
 
-}  // namespace
-
-void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
-  SYNC_ASSERT(baseline.size_bytes() <= kMaxSize && target.size_bytes() <= kMaxSize);
+void make_byte_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
   out.clear();
   ByteWriter writer(out);
-  write_header(baseline, target, writer);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kBytes));
+  writer.varint(baseline.size_bytes());
+  writer.varint(target.size_bytes());
+  writer.u64(target.digest().value);
   const std::size_t ops_offset = out.size();
   PatchEncoder(baseline.bytes(), target.bytes(), out).run();
   // The encoder looks ahead a little only, so unrelated bytes may cost more than a plain copy of the target.
@@ -127,34 +122,103 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
   }
 }
 
+void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, bool& moves) {
+  out.clear();
+  ByteWriter writer(out);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kInPlace));
+  writer.u64(target.digest().value);
+  moves = !codec::encode_in_place(baseline.structure(), baseline.bytes(), target.bytes(), out);
+}
+
+void make_moved_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
+  out.clear();
+  ByteWriter writer(out);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kMoved));
+  writer.varint(target.size_bytes());
+  writer.u64(target.digest().value);
+  codec::encode_moved(baseline.structure(), baseline.bytes(), target.structure(), target.bytes(), out);
+}
+
+}  // namespace
+
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
+  SYNC_ASSERT(baseline.size_bytes() <= kMaxSize && target.size_bytes() <= kMaxSize);
+  out.clear();
+  const bool has_structure =
+      baseline.size_bytes() > 0 && std::max(baseline.size_bytes(), target.size_bytes()) <= codec::kMaxBytes;
+  bool moves = true;
+  if (has_structure && baseline.size_bytes() == target.size_bytes()) make_in_place_patch(baseline, target, out, moves);
+  const bool are_flatbuffers =
+      has_structure && moves && baseline.structure().is_flatbuffer && target.structure().is_flatbuffer;
+  Bytes other;
+  const auto take_smaller = [&] {
+    if (out.empty() || other.size() < out.size()) out.swap(other);
+  };
+  if (are_flatbuffers) {
+    make_moved_patch(baseline, target, other);
+    take_smaller();
+  }
+  if (out.empty() || (moves && !are_flatbuffers) || out.size() > target.size_bytes()) {
+    make_byte_patch(baseline, target, other);
+    take_smaller();
+  }
+}
+
 Result<PatchHeader> read_patch_header(BytesView patch) {
   ByteReader reader(patch);
   PatchHeader header;
-  std::uint64_t baseline_size = 0;
-  std::uint64_t target_size = 0;
-  if (!reader.read_u8(header.format)) return malformed("empty");
-  if (header.format != kPatchFormat) return malformed("unknown format");
-  if (!reader.read_varint(baseline_size, kMaxSize)) return malformed("bad baseline size");
-  if (!reader.read_varint(target_size, kMaxSize)) return malformed("bad target size");
+  std::uint8_t kind = 0;
+  std::uint64_t size = 0;
+  if (!reader.read_u8(kind)) return malformed("empty");
+  if (kind < 1 || kind > static_cast<std::uint8_t>(PatchKind::kMoved)) return malformed("unknown kind");
+  header.kind = static_cast<PatchKind>(kind);
+  if (header.kind == PatchKind::kBytes) {
+    if (!reader.read_varint(size, kMaxSize)) return malformed("bad baseline size");
+    header.baseline_size_bytes = size;
+  }
+  if (header.kind != PatchKind::kInPlace) {
+    if (!reader.read_varint(size, header.kind == PatchKind::kBytes ? kMaxSize : codec::kMaxBytes)) {
+      return malformed("bad target size");
+    }
+    header.target_size_bytes = size;
+  }
   if (!reader.read_u64(header.digest.value)) return malformed("no digest");
-  header.baseline_size_bytes = baseline_size;
-  header.target_size_bytes = target_size;
-  header.ops_offset = reader.position();
+  header.body_offset = reader.position();
   return header;
 }
 
 Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits) {
   const Result<PatchHeader> header = read_patch_header(patch);
   if (!header) return header.error();
-  if (header->baseline_size_bytes != baseline.size_bytes()) {
+  if (header->baseline_size_bytes.value_or(baseline.size_bytes()) != baseline.size_bytes()) {
     return Error{ErrorCode::kWrongBaseline, "patch: made for a baseline of another size"};
   }
-  if (header->target_size_bytes > limits.max_snapshot_bytes) {
+  const std::size_t target_size = header->target_size_bytes.value_or(baseline.size_bytes());
+  if (target_size > limits.max_snapshot_bytes) {
     return Error{ErrorCode::kSnapshotTooBig, "patch: target above the limit"};
   }
-  Bytes target(header->target_size_bytes);
-  if (const char* problem = OpRunner(baseline.bytes(), patch.subspan(header->ops_offset), target).run()) {
-    return malformed(problem);
+  if (header->kind != PatchKind::kBytes && (baseline.size_bytes() == 0 || baseline.size_bytes() > codec::kMaxBytes)) {
+    return malformed("no baseline to speak of");
+  }
+  const BytesView body = patch.subspan(header->body_offset);
+  Bytes target;
+  switch (header->kind) {
+    case PatchKind::kBytes:
+      target.resize(target_size);
+      if (const char* problem = OpRunner(baseline.bytes(), body, target).run()) return malformed(problem);
+      break;
+    case PatchKind::kInPlace: {
+      target.assign(baseline.bytes().begin(), baseline.bytes().end());
+      codec::Undo undo;
+      if (!codec::decode_in_place(baseline.structure(), body, target.data(), undo))
+        return malformed("changes that do not fit");
+      break;
+    }
+    case PatchKind::kMoved:
+      target.resize(target_size);
+      if (!codec::decode_moved(baseline.structure(), baseline.bytes(), body, target))
+        return malformed("moves that do not fit");
+      break;
   }
   SnapshotPtr snapshot = Snapshot::take(std::move(target), &baseline);
   if (snapshot->digest() != header->digest) {

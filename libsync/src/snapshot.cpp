@@ -2,10 +2,20 @@
 
 #include <utility>
 
+#include "codec/structure.h"
+
 namespace libsync {
 
 Snapshot::Snapshot(Bytes bytes, Fingerprints fingerprints)
     : bytes_(std::move(bytes)), fingerprints_(std::move(fingerprints)) {}
+
+Snapshot::~Snapshot() = default;
+
+const codec::Structure& Snapshot::structure() const {
+  std::call_once(structure_once_,
+                 [this] { structure_ = std::make_unique<const codec::Structure>(codec::find_structure(bytes())); });
+  return *structure_;
+}
 
 SnapshotPtr Snapshot::copy_of(BytesView bytes) { return take(Bytes(bytes.begin(), bytes.end())); }
 

@@ -1,6 +1,7 @@
 // make_vectors FOLDER: writes the golden vectors anew. Run by hand after a change of format, in the same commit as
 // docs/WIRE_FORMAT.md; the tests of C++ and TypeScript only read them. Each file is a JSON array with one object a
 // line, all values strings (bytes and 64-bit numbers in hex), so that a reader needs no JSON library.
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -11,6 +12,7 @@
 #include "libsync/frame.h"
 #include "libsync/message.h"
 #include "libsync/patch.h"
+#include "unit/small_world.h"
 #include "unit/support.h"
 
 namespace {
@@ -76,12 +78,103 @@ Object made_patch(const std::string& name, const Bytes& baseline, const Bytes& t
 Object hand_patch(const std::string& name, const Bytes& baseline, const Bytes& target, const Bytes& ops) {
   Bytes patch;
   ByteWriter writer(patch);
-  writer.u8(kPatchFormat);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kBytes));
   writer.varint(baseline.size());
   writer.varint(target.size());
   writer.u64(digest_of(target).value);
   writer.bytes(ops);
   return patch_object(name, baseline, patch);
+}
+
+// Everything that the kinds for FlatBuffers can say, in worlds of a few hundred bytes.
+void add_structured(std::vector<Object>& objects) {
+  using World = test::SmallWorld;
+  const auto add = [&](const std::string& name, std::uint32_t n, auto change) {
+    const World world = test::small_world(n);
+    World changed = world;
+    change(changed);
+    objects.push_back(made_patch(name, world.build(), changed.build()));
+  };
+  add("world: nothing", 8, [](World&) {});
+  add("world: scalars", 20, [](World& w) {
+    ++w.tick;
+    w.bodies[3].x += 0.25f;
+    w.bodies[4].mass -= 5;
+    w.bodies[11].y = -1e30f;
+    w.bodies[7].items[2] = 0xfffffff0;
+    w.shots[5] = {1, 2, 3, 4};
+  });
+  add("world: everything moves", 25, [](World& w) {
+    for (test::SmallBody& body : w.bodies) body.x += 0.125f, body.y -= 0.5f;
+  });
+  add("world: texts", 12, [](World& w) {
+    w.bodies[1].name[3] = 'X';
+    w.bodies[2].name.pop_back();
+    w.bodies[5].tags[0] = "RARE";
+  });
+  add("world: longer texts", 12, [](World& w) { w.bodies[1].name += " with a longer name \u00e9"; });
+  add("world: one removed", 20, [](World& w) { w.bodies.erase(w.bodies.begin() + 9); });
+  add("world: some new", 20, [](World& w) {
+    test::SmallBody body = w.bodies[6];
+    body.id = 99;
+    body.name = "brand new";
+    w.bodies.insert(w.bodies.begin() + 4, body);
+    body.id = 100;
+    body.tags = {"a", "b"};
+    w.bodies.push_back(body);
+  });
+  add("world: defaults", 20, [](World& w) {
+    w.bodies[3].hp = 100;
+    w.bodies[4].hp = 5;
+    w.bodies[5].tags.clear();
+    w.bodies[6].tags = {"first"};
+  });
+  add("world: another order", 24,
+      [](World& w) { std::rotate(w.bodies.begin(), w.bodies.begin() + 5, w.bodies.end() - 3); });
+  add("world: elements of structs come and go", 24, [](World& w) {
+    w.shots.erase(w.shots.begin() + 3);
+    w.shots.insert(w.shots.begin() + 17, 2, {9, 9, 9, 9});
+    w.shots[20].x = 5;
+  });
+  add("world: empty", 10, [](World& w) { w = World{}; });
+  const World small = test::small_world(3);
+  objects.push_back(made_patch("world: from empty", World{}.build(), small.build()));
+  // The first fields of bodies that none had before: a new vtable.
+  World plain = test::small_world(10);
+  for (test::SmallBody& body : plain.bodies) body.tags.clear(), body.hp = 100;
+  World tagged = plain;
+  tagged.bodies[4].hp = 3;
+  tagged.bodies[7].hp = 4;
+  objects.push_back(made_patch("world: a new vtable", plain.build(), tagged.build()));
+  // The same patches, bent.
+  Random random(5);
+  const Bytes from = small.build();
+  World next = small;
+  next.bodies[1].x = 5;
+  next.bodies.erase(next.bodies.begin());
+  Bytes patch;
+  make_patch(*Snapshot::copy_of(from), *Snapshot::copy_of(next.build()), patch);
+  for (int i = 0; i < 24; ++i) {
+    Bytes bent = patch;
+    bent[test::pick(random, 10, bent.size() - 1)] ^= static_cast<std::byte>(1u << test::pick(random, 0, 7));
+    objects.push_back(patch_object("world: bent " + std::to_string(i), from, bent));
+  }
+  World moved = small;
+  moved.bodies[2].x = 5;
+  moved.bodies[0].name[0] = 'M';
+  make_patch(*Snapshot::copy_of(from), *Snapshot::copy_of(moved.build()), patch);
+  for (int i = 0; i < 16; ++i) {
+    Bytes bent = patch;
+    bent[test::pick(random, 9, bent.size() - 1)] ^= static_cast<std::byte>(1u << test::pick(random, 0, 7));
+    objects.push_back(patch_object("world: bent in place " + std::to_string(i), from, bent));
+  }
+  patch.push_back(std::byte{0});
+  patch.push_back(std::byte{0});
+  objects.push_back(patch_object("world: something behind the stream", from, patch));
+  Bytes large = bytes_of({3, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0});
+  objects.push_back(patch_object("world: target above the limit", from, large));
+  objects.push_back(patch_object("world: moved from nothing", {}, bytes_of({3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1})));
+  objects.push_back(patch_object("world: in place of nothing", {}, bytes_of({2, 0, 0, 0, 0, 0, 0, 0, 0})));
 }
 
 std::vector<Object> patches() {
@@ -146,10 +239,11 @@ std::vector<Object> patches() {
   refused("goes on after the end", "abcd", {copy4, add1, 'x'});
   objects.push_back(hand_patch("wrong digest", abc, bytes_of("abcx"), bytes_of({copy4})));
   objects.push_back(patch_object("no bytes", abc, {}));
-  objects.push_back(patch_object("unknown format", abc, bytes_of({2, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
+  objects.push_back(patch_object("unknown kind", abc, bytes_of({4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
   objects.push_back(patch_object("other baseline", abc, bytes_of({1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
   objects.push_back(
       patch_object("target above the limit", abc, bytes_of({1, 8, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0})));
+  add_structured(objects);
   return objects;
 }
 
@@ -189,25 +283,25 @@ std::vector<Object> frames() {
     }
   }
   const int whole = 0b11'00'01, whole_full = 0b11'01'01;
-  const std::pair<const char*, std::initializer_list<int>> refused[] = {
-      {"no bytes", {}},
-      {"unknown frame format", {whole | 0b01'000000, 1, 2, 1, 0}},
-      {"chunk diff", {0b11'10'01, 1, 2, 1, 0}},
-      {"unknown kind", {0b11'11'01, 1, 2, 1, 0}},
-      {"version zero", {whole, 1, 0, 1, 0}},
-      {"back by nothing", {whole, 1, 2, 0, 0}},
-      {"back to zero", {whole, 1, 2, 2, 0}},
-      {"varint longer than needed", {whole, 0x81, 0x00, 2, 1, 0}},
-      {"topic beyond 32 bits", {whole, 0xff, 0xff, 0xff, 0xff, 0x1f, 2, 1, 0}},
-      {"no reason", {whole_full, 1, 1, 0, 0}},
-      {"unknown reason", {whole_full, 1, 1, 99, 0}},
-      {"first part with another number", {0b01'01'01, 1, 1, 1, 1, 9, 0}},
-      {"later part with number zero", {0b00'01'01, 1, 1, 1, 0, 0}},
-      {"total that this part already holds", {0b01'01'01, 1, 1, 1, 0, 1, 0}},
-      {"total above the limit", {0b01'01'01, 1, 1, 1, 0, 0xff, 0xff, 0xff, 0x7f, 0}},
-      {"no body", {whole, 1, 2, 1}},
+  const std::pair<const char*, Bytes> refused[] = {
+      {"no bytes", bytes_of({})},
+      {"unknown frame format", bytes_of({whole | 0b01'000000, 1, 2, 1, 0})},
+      {"chunk diff", bytes_of({0b11'10'01, 1, 2, 1, 0})},
+      {"unknown kind", bytes_of({0b11'11'01, 1, 2, 1, 0})},
+      {"version zero", bytes_of({whole, 1, 0, 1, 0})},
+      {"back by nothing", bytes_of({whole, 1, 2, 0, 0})},
+      {"back to zero", bytes_of({whole, 1, 2, 2, 0})},
+      {"varint longer than needed", bytes_of({whole, 0x81, 0x00, 2, 1, 0})},
+      {"topic beyond 32 bits", bytes_of({whole, 0xff, 0xff, 0xff, 0xff, 0x1f, 2, 1, 0})},
+      {"no reason", bytes_of({whole_full, 1, 1, 0, 0})},
+      {"unknown reason", bytes_of({whole_full, 1, 1, 99, 0})},
+      {"first part with another number", bytes_of({0b01'01'01, 1, 1, 1, 1, 9, 0})},
+      {"later part with number zero", bytes_of({0b00'01'01, 1, 1, 1, 0, 0})},
+      {"total that this part already holds", bytes_of({0b01'01'01, 1, 1, 1, 0, 1, 0})},
+      {"total above the limit", bytes_of({0b01'01'01, 1, 1, 1, 0, 0xff, 0xff, 0xff, 0x7f, 0})},
+      {"no body", bytes_of({whole, 1, 2, 1})},
   };
-  for (const auto& [name, bytes] : refused) objects.push_back(frame_object(name, bytes_of(bytes)));
+  for (const auto& [name, bytes] : refused) objects.push_back(frame_object(name, bytes));
   return objects;
 }
 

@@ -1,13 +1,24 @@
 // applyPatch: from the snapshot held and untrusted bytes to the next snapshot. Layout: docs/WIRE_FORMAT.md section 3.
 
 import { ByteReader } from "./byte-reader.js";
+import { decodeInPlace, decodeMoved } from "./codec/decode.js";
+import { findStructure } from "./codec/find-structure.js";
+import type { Structure } from "./codec/structure.js";
 import { malformed, SyncError } from "./errors.js";
 import { chunkCount, chunkSize, makeFingerprints } from "./fingerprint.js";
 import type { Limits } from "./limits.js";
 import type { Snapshot } from "./snapshot.js";
 
-const kFormat = 1;
+/** The newest form of patches that this SDK understands; every older one too. */
+export const kPatchFormat = 2;
+/** The first byte of a patch. */
+const kBytes = 1;
+const kInPlace = 2;
+const kMoved = 3;
+
 const kMaxSize = 0xffff_ffff;
+/** Larger baselines and targets are patched as bytes only. */
+const kMaxStructuredSize = 0x7fff_ffff;
 /** Below this many bytes a loop is faster than the view that a block copy needs. */
 const kBlockCopyBytes = 48;
 
@@ -32,7 +43,76 @@ export function applyPatch(
   limits: Pick<Limits, "maxSnapshotBytes">,
 ): Snapshot {
   const reader = new ByteReader(patch);
-  if (reader.byte() !== kFormat) throw malformed("unknown patch format");
+  const kind = reader.byte();
+  if (kind === kBytes) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
+  if (kind !== kInPlace && kind !== kMoved) throw malformed("unknown kind of patch");
+
+  const size = kind === kMoved ? reader.varint(kMaxStructuredSize) : baseline.bytes.length;
+  const digest = reader.uint64();
+  checkSize(size, limits.maxSnapshotBytes);
+  if (baseline.bytes.length === 0 || baseline.bytes.length > kMaxStructuredSize) {
+    throw malformed("no baseline to speak of");
+  }
+  const stream = patch.subarray(reader.offset);
+  const structure = structureOf(baseline);
+  const bytes = kind === kInPlace ? baseline.bytes.slice() : new Uint8Array(size);
+  const fits =
+    kind === kInPlace
+      ? decodeInPlace(structure, stream, bytes)
+      : decodeMoved(structure, baseline.bytes, stream, bytes);
+  if (!fits) throw malformed("changes that do not fit the baseline");
+  return finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
+}
+
+function checkSize(size: number, maxSnapshotBytes: number): void {
+  if (size > maxSnapshotBytes) {
+    throw new SyncError("kSnapshotTooBig", `${size} bytes, the limit is ${maxSnapshotBytes}`);
+  }
+}
+
+/** `kept[i]` is 1 where chunk i is that of the baseline. */
+function finish(bytes: Uint8Array, digest: bigint, baseline: Snapshot, kept: Uint8Array): Snapshot {
+  const fingerprints = makeFingerprints(bytes, baseline.fingerprints, kept);
+  if (fingerprints.digest !== digest) {
+    throw new SyncError("kDigestMismatch", "the patched bytes are not what the sender had");
+  }
+  return { bytes, fingerprints, digest };
+}
+
+const structures = new WeakMap<Snapshot, Structure>();
+
+/** Found once for each snapshot that a patch is made for. */
+function structureOf(snapshot: Snapshot): Structure {
+  let structure = structures.get(snapshot);
+  if (structure === undefined) {
+    structure = findStructure(snapshot.bytes);
+    structures.set(snapshot, structure);
+  }
+  return structure;
+}
+
+/** Marks the chunks that are equal and have the same extent in both. */
+function equalChunks(baseline: Uint8Array, target: Uint8Array): Uint8Array {
+  const size = chunkSize(target.length);
+  const kept = new Uint8Array(chunkCount(target.length));
+  if (size !== chunkSize(baseline.length)) return kept;
+  const aligned = baseline.byteOffset % 4 === 0 && target.byteOffset % 4 === 0;
+  if (!aligned) return kept;
+  const a = new Int32Array(baseline.buffer, baseline.byteOffset, Math.floor(baseline.length / 4));
+  const b = new Int32Array(target.buffer, target.byteOffset, Math.floor(target.length / 4));
+  for (let chunk = 0; chunk < kept.length; chunk += 1) {
+    const end = (chunk + 1) * size;
+    // The last one is hashed: what is behind its last word is not compared.
+    if (end > target.length || end > baseline.length) break;
+    let word = (chunk * size) / 4;
+    const last = end / 4;
+    while (word < last && a[word] === b[word]) word += 1;
+    if (word === last) kept[chunk] = 1;
+  }
+  return kept;
+}
+
+function applyBytePatch(baseline: Snapshot, reader: ByteReader, maxSnapshotBytes: number): Snapshot {
   const baselineSize = reader.varint(kMaxSize);
   const targetSize = reader.varint(kMaxSize);
   const digest = reader.uint64();
@@ -42,20 +122,14 @@ export function applyPatch(
       `the patch wants a baseline of ${baselineSize} bytes, held are ${baseline.bytes.length}`,
     );
   }
-  if (targetSize > limits.maxSnapshotBytes) {
-    throw new SyncError("kSnapshotTooBig", `${targetSize} bytes, the limit is ${limits.maxSnapshotBytes}`);
-  }
+  checkSize(targetSize, maxSnapshotBytes);
   // From nothing, every byte of the target stands in the patch: refused before it is allocated.
   if (baselineSize === 0 && targetSize > reader.remaining) throw malformed("a patch shorter than its target");
 
   const bytes = new Uint8Array(targetSize);
   const kept = new Uint8Array(chunkCount(targetSize));
   runOps(reader, baseline.bytes, bytes, kept);
-  const fingerprints = makeFingerprints(bytes, baseline.fingerprints, kept);
-  if (fingerprints.digest !== digest) {
-    throw new SyncError("kDigestMismatch", "the patched bytes are not what the sender had");
-  }
-  return { bytes, fingerprints, digest };
+  return finish(bytes, digest, baseline, kept);
 }
 
 /** Runs the ops to the end of the patch, filling `target` exactly, and marks in `kept` the chunks it did not touch. */

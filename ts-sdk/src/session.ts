@@ -21,6 +21,7 @@ import {
   type Welcome,
 } from "./message.js";
 import { Outbox } from "./outbox.js";
+import { kPatchFormat } from "./patch.js";
 import { utf8Length } from "./platform.js";
 import type { Output, SessionEvent } from "./session-output.js";
 import type { Snapshot } from "./snapshot.js";
@@ -28,7 +29,6 @@ import { makeEmptySnapshot, Subscription } from "./subscription.js";
 import type { ActionResult } from "./types.js";
 
 const kProtocolVersion = 1;
-const kPatchFormat = 1;
 /** A refused request that may be repeated waits at least this long. */
 const kMinRetryMs = 1_000;
 /** Room for the envelope around an action's payload. */

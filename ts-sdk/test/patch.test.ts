@@ -138,8 +138,8 @@ describe("applyPatch", () => {
   });
 
   const malformedPatches: [string, () => Uint8Array][] = [
-    ["another format", () => on().copy(8).bytes({ format: 2 })],
-    ["format 0", () => on().copy(8).bytes({ format: 0 })],
+    ["another kind", () => on().copy(8).bytes({ format: 4 })],
+    ["kind 0", () => on().copy(8).bytes({ format: 0 })],
     ["a copy past the end of the baseline", () => on().op(0, 65).bytes({ targetSize: 65 })],
     ["a copy past the end of the target", () => on().copy(9).bytes({ targetSize: 8 })],
     ["an add past the end of the target", () => on().add([1, 2]).bytes({ targetSize: 1 })],

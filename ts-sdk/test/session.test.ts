@@ -129,7 +129,7 @@ describe("session: hello", () => {
     expect(pair.peer.received[0]).toMatchObject({
       protocolMin: 1,
       protocolMax: 1,
-      patchFormatMax: 1,
+      patchFormatMax: 2,
       isNew: true,
       schemaFingerprint: 55n,
       sdk: "test",
@@ -175,7 +175,7 @@ describe("session: hello", () => {
     ],
     [
       "a newer patch format",
-      (pair: Pair) => pair.peer.welcome({ patchFormat: 2 }),
+      (pair: Pair) => pair.peer.welcome({ patchFormat: 3 }),
       "kVersionUnsupported",
       4501,
     ],

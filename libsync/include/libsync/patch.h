@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "libsync/limits.h"
 #include "libsync/result.h"
@@ -12,21 +13,30 @@
 
 namespace libsync {
 
-inline constexpr std::uint8_t kPatchFormat = 1;
+// The newest form of patches; a receiver announces it in Hello, and understands every older one.
+inline constexpr std::uint8_t kPatchFormat = 2;
 // A patch is never larger than its target plus this: header and one add.
 inline constexpr std::size_t kPatchOverheadBytes = 32;
 
+// The first byte of a patch.
+enum class PatchKind : std::uint8_t {
+  kBytes = 1,    // between any bytes: copies, additions, differences
+  kInPlace = 2,  // between FlatBuffers of which nothing moved: rows and columns that changed
+  kMoved = 3,    // between FlatBuffers: where each object comes from, then as kInPlace
+};
+
 // The fixed part of a patch.
 struct PatchHeader {
-  std::uint8_t format = 0;
-  std::size_t baseline_size_bytes = 0;
-  std::size_t target_size_bytes = 0;
-  Digest digest;               // of the target
-  std::size_t ops_offset = 0;  // where the ops begin in the patch
+  PatchKind kind = PatchKind::kBytes;
+  std::optional<std::size_t> baseline_size_bytes;  // kBytes
+  std::optional<std::size_t> target_size_bytes;    // kBytes, kMoved; else that of the baseline
+  Digest digest;                                   // of the target
+  std::size_t body_offset = 0;                     // where the rest begins in the patch
 };
 
 // Replaces `out` with the patch that turns `baseline` into `target`, reusing its capacity.
-// Cost: one pass over `target` where nothing moved; an index of `baseline` is built only where something did.
+// Cost: one pass over `target` where nothing moved; where something did, the structure of the target too, which is kept
+// with it and serves the next patch.
 // Size: at most target.size_bytes() + kPatchOverheadBytes.
 void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out);
 
@@ -35,8 +45,8 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out);
 
 // Rebuilds the target from `baseline` and untrusted `patch` bytes. The result owns its bytes; `baseline` is never
 // touched. Allocates at most the declared size, after checking it. Work: linear in patch plus target.
-// Errors: kWrongBaseline (other size), kDigestMismatch, kMalformed, kSnapshotTooBig. After any of them the state can be
-// had again whole (GetState).
+// Errors: kWrongBaseline (other size), kDigestMismatch, kMalformed (also where the baseline is not the sender's),
+// kSnapshotTooBig. After any of them the state can be had again whole (GetState).
 [[nodiscard]] Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits);
 
 }  // namespace libsync

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "libsync/fingerprint.h"
 #include "libsync/types.h"
 
 namespace libsync {
+
+namespace codec {
+struct Structure;
+}
 
 class Snapshot;
 // Snapshots are shared between history, shards and sessions; none of them can change one.
@@ -26,12 +31,18 @@ class Snapshot {
   std::size_t size_bytes() const { return bytes_.size(); }
   const Fingerprints& fingerprints() const { return fingerprints_; }
   Digest digest() const { return fingerprints_.digest(); }
+  // What patches need to know of the bytes. Found at the first call, then kept; any thread.
+  const codec::Structure& structure() const;
+
+  ~Snapshot();
 
  private:
   Snapshot(Bytes bytes, Fingerprints fingerprints);
 
   Bytes bytes_;
   Fingerprints fingerprints_;
+  mutable std::once_flag structure_once_;
+  mutable std::unique_ptr<const codec::Structure> structure_;
 };
 
 }  // namespace libsync

@@ -49,7 +49,7 @@ export function encodeEnvelope(sequence: bigint, type: wire.Message, message: Wi
 
 export function hello(changes: Partial<wire.HelloT> = {}): wire.HelloT {
   const id = new wire.Id128T(BigInt(Math.floor(Math.random() * 2 ** 50)), 7n);
-  return Object.assign(new wire.HelloT(1, 1, 1, id, true, 0n, "tests/server", 0), changes);
+  return Object.assign(new wire.HelloT(1, 1, 2, id, true, 0n, "tests/server", 0), changes);
 }
 
 export class Peer {

@@ -1,0 +1,292 @@
+#include "codec/arrangement.h"
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace libsync::codec {
+namespace {
+
+std::uint32_t size_of(const Object& object) { return object.end - object.start; }
+
+// Which fields there are, whatever their places.
+std::string fields_of(const Shape& shape) {
+  std::string present;
+  for (const std::uint16_t offset : shape.offsets) present.push_back(offset != 0 ? '1' : '0');
+  present.resize(present.find_last_of('1') + 1);
+  return present;
+}
+
+}  // namespace
+
+Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint32_t target_size_bytes)
+    : base(structure), baseline(bytes), target_size(target_size_bytes), shapes(structure.shapes) {
+  for (const Type& type : base.types) {
+    Type& copy = types.emplace_back();
+    copy.kind = type.kind;
+    copy.is_whole = type.is_whole;
+    copy.is_aligned = type.is_aligned;
+    copy.element = type.element;
+    copy.stride = type.stride;
+    copy.fields = type.fields;
+    copy.shapes = type.shapes;
+    copy.columns = type.columns;
+  }
+  n_placed_.resize(types.size());
+  first_of_kind_.resize(shapes.size(), kNone);
+  at_alignment_.resize(shapes.size(), {kNone, kNone});
+  for (const Type& type : types) {
+    std::unordered_map<std::string, std::uint32_t> first;
+    for (const std::uint32_t shape : type.shapes) {
+      first_of_kind_[shape] = first.try_emplace(fields_of(shapes[shape]), shape).first->second;
+    }
+  }
+  for (const Type& type : base.types) {
+    if (type.kind != Kind::kTable) continue;
+    for (const Object& object : type.objects) {
+      std::uint32_t& shape = at_alignment_[first_of_kind_[object.shape]][object.end / 4 % 2];
+      if (shape == kNone) shape = object.shape;
+    }
+  }
+}
+
+std::uint32_t Arrangement::expected_shape(std::uint32_t source, std::uint32_t end) const {
+  const Object& object = base.object(source);
+  if (object.end / 4 % 2 == end / 4 % 2) return object.shape;
+  const std::uint32_t other = at_alignment_[first_of_kind_[object.shape]][end / 4 % 2];
+  return other == kNone ? object.shape : other;
+}
+
+std::uint32_t Arrangement::expected_count(std::uint32_t source) const {
+  const std::uint32_t count = load32(baseline.data() + base.object(source).start);
+  const std::uint32_t element = types[base.objects[source].type].element;
+  // The one list of all objects of a type grows and shrinks with them.
+  return element != kNone && count == base.types[element].objects.size() ? n_placed_[element] : count;
+}
+
+std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
+  shape.type = type;
+  assign_columns(shape, types[type]);
+  const auto index = static_cast<std::uint32_t>(shapes.size());
+  shapes.push_back(std::move(shape));
+  types[type].shapes.push_back(index);
+  fresh_shapes.push_back(index);
+  return index;
+}
+
+bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end,
+                        Placed& object) {
+  const ObjectId id = base.objects[source];
+  const Type& type = types[id.type];
+  const Object& from = base.object(source);
+  object = Placed{};
+  object.end = end;
+  object.type = id.type;
+  object.source = source;
+  object.is_fresh = is_fresh;
+  if (overrides.resizes && type.kind != Kind::kText && !type.has_length()) return false;
+  if (overrides.reshapes && type.kind != Kind::kTable && type.kind != Kind::kVTable) return false;
+  std::uint64_t core = 0;
+  std::uint32_t align = 4;
+  switch (type.kind) {
+    case Kind::kOther:
+      if (from.start != 0) return false;
+      core = end;
+      break;
+    case Kind::kVTable:
+      object.shape = overrides.reshapes ? overrides.shape : from.shape;
+      core = shapes[object.shape].size;
+      align = 1;
+      break;
+    case Kind::kTable:
+      object.shape = overrides.reshapes ? overrides.shape : expected_shape(source, end);
+      core = shapes[object.shape].table_size;
+      break;
+    case Kind::kText:
+      object.count = overrides.resizes ? overrides.count : load32(baseline.data() + from.start);
+      core = std::uint64_t{5} + object.count;
+      break;
+    case Kind::kReferences:
+      object.count = overrides.resizes ? overrides.count : expected_count(source);
+      core = 4 + 4 * std::uint64_t{object.count};
+      break;
+    case Kind::kData: {
+      std::uint64_t count = size_of(from) >= 4 ? load32(baseline.data() + from.start) : 0;
+      if (overrides.resizes) {
+        std::uint64_t left = count;
+        for (const Splice& splice : overrides.splices) {
+          if (std::uint64_t{splice.copy} + splice.remove > left) return false;
+          left -= std::uint64_t{splice.copy} + splice.remove;
+          count = count - splice.remove + splice.insert;
+        }
+        object.splices = static_cast<std::uint32_t>(splices.size());
+        splices.push_back(overrides.splices);
+      }
+      if (count > end) return false;
+      object.count = static_cast<std::uint32_t>(count);
+      core = 4 + std::uint64_t{type.stride} * count;
+      if (type.is_aligned) align = 8;
+      break;
+    }
+  }
+  if (overrides.pads) {
+    core += overrides.padding;
+    if (align == 8) align = 4;
+  }
+  if (core > end || core == 0) return false;
+  const std::uint32_t start = end - static_cast<std::uint32_t>(core);
+  // The elements begin behind the length.
+  object.start = align == 8 && start >= 4 ? (start + 4) / 8 * 8 - 4 : start / std::min(align, 4u) * std::min(align, 4u);
+  return true;
+}
+
+void Arrangement::push(const Placed& object) {
+  placed.push_back(object);
+  ++n_placed_[object.type];
+}
+
+void Arrangement::finish() {
+  std::reverse(placed.begin(), placed.end());
+  members.assign(types.size(), {});
+  known.assign(types.size(), {});
+  known_index.assign(types.size(), {});
+  shape_position_.assign(shapes.size(), 0);
+  const auto n_objects = static_cast<std::uint32_t>(base.objects.size());
+  copies_begin_.assign(n_objects + 1, 0);
+  for (std::uint32_t i = 0; i < placed.size(); ++i) {
+    const Placed& object = placed[i];
+    members[object.type].push_back(i);
+    if (object.source == kNone) continue;
+    ++copies_begin_[object.source + 1];
+    if (types[object.type].kind == Kind::kVTable) shape_position_[object.shape] = object.start;
+    if (object.is_fresh) continue;
+    known[object.type].push_back({object.start, object.end, object.shape});
+    known_index[object.type].push_back(i);
+  }
+  for (std::size_t type = 0; type < types.size(); ++type) types[type].count_rows(known[type]);
+  for (std::uint32_t i = 0; i < n_objects; ++i) copies_begin_[i + 1] += copies_begin_[i];
+  copies_.resize(copies_begin_[n_objects]);
+  std::vector<std::uint32_t> next = copies_begin_;
+  for (std::uint32_t i = 0; i < placed.size(); ++i) {
+    if (placed[i].source != kNone) copies_[next[placed[i].source]++] = i;
+  }
+  next_copied_.assign(n_objects + 1, kNone);
+  for (std::uint32_t i = n_objects; i-- > 0;) {
+    next_copied_[i] = copies_begin_[i] != copies_begin_[i + 1] ? i : next_copied_[i + 1];
+  }
+}
+
+std::uint32_t Arrangement::copy_of(std::uint32_t object, std::uint32_t from) const {
+  const std::uint32_t copied = next_copied_[object];
+  if (copied == kNone) return kNone;
+  const auto begin = copies_.begin() + copies_begin_[copied], end = copies_.begin() + copies_begin_[copied + 1];
+  const auto behind = std::upper_bound(begin, end, from);
+  return behind == end ? *(end - 1) : *behind;
+}
+
+BytesView Arrangement::source_text(const Placed& object) const {
+  const Object& from = base.object(object.source);
+  return baseline.subspan(from.start + 4, load32(baseline.data() + from.start));
+}
+
+// The reference at `position` leads to where its target in the baseline went.
+void Arrangement::refer(std::uint32_t position, std::uint32_t target, std::uint32_t index, std::byte* bytes) const {
+  if (target >= baseline.size()) return;
+  const std::uint32_t copy = copy_of(base.object_at(target), index);
+  if (copy == kNone) return;
+  store32(bytes + position, placed[copy].start - position);
+}
+
+void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const {
+  const Object& from = base.object(object.source);
+  const Shape& old_shape = shapes[from.shape];
+  const Shape& new_shape = shapes[object.shape];
+  const Type& type = types[object.type];
+  const std::uint32_t old_size = size_of(from), new_size = object.end - object.start;
+  const std::byte* source = baseline.data() + from.start;
+  std::byte* target = bytes + object.start;
+  if (object.shape == from.shape) {
+    std::memcpy(target, source, std::min(old_size, std::min<std::uint32_t>(new_size, old_shape.table_size)));
+  }
+  if (new_size >= 4) store32(target, object.start - shape_position_[object.shape]);
+  for (const std::uint32_t field : new_shape.present) {
+    if (field >= old_shape.offsets.size()) break;
+    const std::uint32_t from_offset = old_shape.offsets[field], to_offset = new_shape.offsets[field];
+    if (from_offset == 0) continue;
+    const std::uint32_t width = std::min(old_shape.widths[field], new_shape.widths[field]);
+    if (from_offset + width > old_size || to_offset + width > new_size) continue;
+    if (object.shape != from.shape) std::memcpy(target + to_offset, source + from_offset, width);
+    if (field >= type.fields.size() || type.fields[field].child == kNone || width < 4) continue;
+    const std::uint32_t position = from.start + from_offset;
+    const std::uint64_t refers_to = std::uint64_t{position} + load32(source + from_offset);
+    if (refers_to < baseline.size()) {
+      refer(object.start + to_offset, static_cast<std::uint32_t>(refers_to), index, bytes);
+    }
+  }
+}
+
+void Arrangement::predict_data(const Placed& object, std::byte* bytes) const {
+  const Object& from = base.object(object.source);
+  const std::uint32_t stride = types[object.type].stride;
+  const std::uint32_t size = object.end - object.start, old_size = size_of(from);
+  std::byte* target = bytes + object.start;
+  const std::byte* source = baseline.data() + from.start;
+  if (object.splices == kNone) {
+    std::memcpy(target, source, std::min({size, old_size, 4 + stride * object.count}));
+    return;
+  }
+  if (size < 4 || old_size < 4) return;
+  store32(target, object.count);
+  if (stride == 0) return;
+  std::uint64_t to = 4, at = 4;
+  const auto copy = [&](std::uint64_t n_bytes) {
+    if (to < size && at < old_size)
+      std::memcpy(target + to, source + at, std::min({n_bytes, size - to, old_size - at}));
+    to += n_bytes, at += n_bytes;
+  };
+  for (const Splice& splice : splices[object.splices]) {
+    copy(std::uint64_t{splice.copy} * stride);
+    at += std::uint64_t{splice.remove} * stride;
+    for (std::uint32_t i = 0; i < splice.insert; ++i, to += stride) {
+      if (to >= 4 + stride && to + stride <= size) std::memcpy(target + to, target + to - stride, stride);
+    }
+  }
+  copy(4 + std::uint64_t{stride} * object.count - to);
+}
+
+void Arrangement::predict(std::byte* bytes) const {
+  for (std::uint32_t i = 0; i < placed.size(); ++i) {
+    const Placed& object = placed[i];
+    if (object.source == kNone) continue;
+    const Object& from = base.object(object.source);
+    const std::uint32_t size = object.end - object.start;
+    switch (types[object.type].kind) {
+      case Kind::kTable: predict_table(object, i, bytes); break;
+      case Kind::kVTable: {
+        const Shape& shape = shapes[object.shape];
+        const auto put = [&](std::uint32_t at, std::uint32_t value) {
+          bytes[object.start + at] = static_cast<std::byte>(value);
+          bytes[object.start + at + 1] = static_cast<std::byte>(value >> 8);
+        };
+        put(0, shape.size);
+        put(2, shape.table_size);
+        for (std::uint32_t f = 0; f < shape.offsets.size(); ++f) put(4 + 2 * f, shape.offsets[f]);
+        break;
+      }
+      case Kind::kText: {
+        const BytesView text = source_text(object);
+        store32(bytes + object.start, object.count);
+        std::memcpy(bytes + object.start + 4, text.data(), std::min<std::size_t>(text.size(), object.count));
+        break;
+      }
+      case Kind::kReferences: store32(bytes + object.start, object.count); break;
+      case Kind::kData: predict_data(object, bytes); break;
+      case Kind::kOther:
+        std::memcpy(bytes, baseline.data(), std::min(size, size_of(from)));
+        if (size >= 4 && size_of(from) >= 4) refer(0, load32(baseline.data()), i, bytes);
+        break;
+    }
+  }
+}
+
+}  // namespace libsync::codec

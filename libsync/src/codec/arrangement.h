@@ -1,0 +1,110 @@
+// arrangement.h: which objects of the baseline a target is made of, in which order and where; and what they would hold
+// if nothing but their places had changed. Format: docs/WIRE_FORMAT.md section 3.4.
+//
+// A target is described from its end to its start, in the order in which a builder created it: padding and vtables
+// then follow from what is known already.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "codec/entropy_coder.h"
+#include "codec/residual.h"
+#include "codec/structure.h"
+
+namespace libsync::codec {
+
+// `copy` elements of the source, leave out `remove`, put in `insert`.
+struct Splice {
+  std::uint32_t copy = 0;
+  std::uint32_t remove = 0;
+  std::uint32_t insert = 0;
+  bool operator==(const Splice&) const = default;
+};
+
+enum class Step : std::uint8_t {
+  kRun,       // the next objects of the baseline
+  kJump,      // some from elsewhere; afterwards it goes on here
+  kSkip,      // objects that do not come next
+  kFresh,     // objects like the last of their type, but new
+  kContinue,  // more of the last kJump or kFresh
+  kResize,    // the object that follows has another length
+  kReshape,   // the table that follows has another vtable than expected
+  kPad,       // the object that follows has other padding behind it
+  kRaw,       // bytes like nothing in the baseline
+};
+inline constexpr std::size_t kSteps = 9;
+
+// An object of the target.
+struct Placed {
+  std::uint32_t start = 0;
+  std::uint32_t end = 0;
+  std::uint32_t type = 0;
+  std::uint32_t shape = kNone;
+  std::uint32_t source = kNone;   // object of the baseline; kNone: raw bytes
+  std::uint32_t splices = kNone;  // index in Arrangement::splices
+  std::uint32_t count = 0;        // characters or elements
+  bool is_fresh = false;
+};
+
+// What the object that follows has other than expected.
+struct Overrides {
+  bool resizes = false, reshapes = false, pads = false;
+  std::uint32_t count = 0;      // kText, kReferences
+  std::vector<Splice> splices;  // kData
+  std::uint32_t shape = kNone;  // of the arrangement
+  std::uint32_t padding = 0;    // from there to the next multiple of 4, whatever the elements would need
+  bool any() const { return resizes || reshapes || pads; }
+};
+
+class Arrangement {
+ public:
+  Arrangement(const Structure& base, BytesView baseline, std::uint32_t target_size);
+
+  // Where `source` ends up if it ends at `end`. False: it does not fit.
+  bool place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end, Placed& placed);
+  // Elements of a vector of references, as far as the objects placed so far tell.
+  std::uint32_t expected_count(std::uint32_t source) const;
+  std::uint32_t expected_shape(std::uint32_t source, std::uint32_t end) const;
+  // A vtable that the baseline's type does not have. Index in shapes.
+  std::uint32_t add_shape(std::uint32_t type, Shape shape);
+  // Counts it as placed.
+  void push(const Placed& placed);
+
+  // When all is placed: lists by type, copies of each object.
+  void finish();
+  // Index in `placed` of the object that `object` of the baseline became, as seen from `from`; kNone: nothing at all.
+  std::uint32_t copy_of(std::uint32_t object, std::uint32_t from) const;
+  // Fills bytes with the prediction, references between objects included. Elements of vectors are left out.
+  void predict(std::byte* bytes) const;
+  BytesView source_text(const Placed& placed) const;
+
+  const Structure& base;
+  BytesView baseline;
+  std::uint32_t target_size;
+  std::vector<Type> types;    // the baseline's without their objects; columns may be added
+  std::vector<Shape> shapes;  // the baseline's, then new ones
+  std::vector<std::uint32_t> fresh_shapes;
+  std::vector<Placed> placed;  // back to front until finish(), then front to back
+  std::vector<std::vector<Splice>> splices;
+  std::vector<std::vector<std::uint32_t>> members;      // [types] indices in placed
+  std::vector<std::vector<Object>> known;               // [types] objects with a predecessor
+  std::vector<std::vector<std::uint32_t>> known_index;  // [types] their indices in placed
+
+ private:
+  void predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const;
+  void predict_data(const Placed& object, std::byte* bytes) const;
+  void refer(std::uint32_t position, std::uint32_t target_of_source, std::uint32_t index, std::byte* bytes) const;
+
+  std::vector<std::uint32_t> n_placed_;                     // [types]
+  std::vector<std::uint32_t> first_of_kind_;                // [shapes of the base] first shape of the same fields
+  std::vector<std::array<std::uint32_t, 2>> at_alignment_;  // [shapes of the base] by end / 4 % 2
+  std::vector<std::uint32_t> copies_, copies_begin_;        // indices in placed, by object of the baseline
+  std::vector<std::uint32_t> next_copied_;                  // [objects + 1]
+  std::vector<std::uint32_t> shape_position_;               // [shapes]
+};
+
+}  // namespace libsync::codec

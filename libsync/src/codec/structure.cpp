@@ -1,0 +1,523 @@
+#include "codec/structure.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <unordered_map>
+
+namespace libsync::codec {
+namespace {
+
+// Columns of what no field covers: between the vtable offset and the first field, and behind the table.
+constexpr std::uint32_t kHeadColumns = 0x10000;
+constexpr std::uint32_t kMaxStride = 256;
+
+class Finder {
+ public:
+  explicit Finder(BytesView bytes)
+      : bytes_(bytes.data()),
+        size_(static_cast<std::uint32_t>(bytes.size())),
+        work_left_(static_cast<std::int64_t>(bytes.size()) + 4096),
+        claimed_(bytes.size() / 128 + 1),
+        covered_(bytes.size() / 256 + 1) {}
+
+  Structure run() {
+    out_.size_bytes = size_;
+    new_type(Kind::kOther);
+    new_type(Kind::kVTable);
+    const std::uint32_t root = size_ >= 8 ? load32(bytes_) : 0;
+    if (root >= 4 && is_table(root)) {
+      claim(0, kOther, kNone);
+      cover(0, 4);
+      std::uint32_t type = kNone;
+      claim_table(root, type);
+      while (!queue_.empty() && work_left_ >= 0) {
+        const std::uint32_t next = queue_.front();
+        queue_.pop_front();
+        is_queued_[next] = false;
+        look_at_new_tables(next);
+      }
+      decide_pending();
+      out_.is_flatbuffer = work_left_ >= 0;
+    }
+    if (!out_.is_flatbuffer) {
+      out_ = Structure{};
+      out_.size_bytes = size_;
+      new_type(Kind::kOther);
+      new_type(Kind::kVTable);
+      found_.assign(2, {});
+      found_[0].push_back({0, kNone});
+    }
+    finish();
+    return std::move(out_);
+  }
+
+ private:
+  static constexpr std::uint32_t kOther = 0;
+  static constexpr std::uint32_t kVTables = 1;
+  struct Found {
+    std::uint32_t start;
+    std::uint32_t shape;
+  };
+
+  std::uint32_t new_type(Kind kind) {
+    out_.types.emplace_back().kind = kind;
+    found_.resize(out_.types.size());
+    done_.resize(out_.types.size());
+    type_tables_.resize(out_.types.size());
+    shapes_with_.resize(out_.types.size());
+    is_queued_.resize(out_.types.size());
+    return static_cast<std::uint32_t>(out_.types.size() - 1);
+  }
+
+  // --- which bytes are spoken for -------------------------------------------------------------------------
+
+  bool is_claimed(std::uint32_t start) const { return (claimed_[start / 128] >> (start / 2 % 64) & 1) != 0; }
+  void claim(std::uint32_t start, std::uint32_t type, std::uint32_t shape) {
+    claimed_[start / 128] |= std::uint64_t{1} << (start / 2 % 64);
+    found_[type].push_back({start, shape});
+  }
+  bool is_covered(std::uint32_t position) const { return (covered_[position / 256] >> (position / 4 % 64) & 1) != 0; }
+  // Whole words from the first that begins at or after `begin`, up to the one that holds the last byte.
+  void cover(std::uint32_t begin, std::uint64_t end) {
+    end = std::min<std::uint64_t>(end, size_);
+    for (std::uint64_t word = (std::uint64_t{begin} + 3) / 4; word < (end + 3) / 4; ++word) {
+      covered_[word / 64] |= std::uint64_t{1} << (word % 64);
+    }
+  }
+
+  // --- what bytes could be --------------------------------------------------------------------------------
+
+  // Index of the shape, or kNone.
+  std::uint32_t shape_at(std::uint32_t position) {
+    const auto [known, is_new] = shape_index_.try_emplace(position, kNone);
+    if (!is_new) return known->second;
+    if (size_ - position < 4) return kNone;
+    const std::uint32_t size = load16(bytes_ + position);
+    if (size > size_ - position) return kNone;
+    std::uint32_t n_read = 0;
+    std::optional<Shape> shape = read_shape({bytes_ + position, size}, n_read);
+    work_left_ -= n_read;
+    if (!shape) return kNone;
+    shape->position = position;
+    known->second = static_cast<std::uint32_t>(out_.shapes.size());
+    out_.shapes.push_back(std::move(*shape));
+    return known->second;
+  }
+  std::uint32_t shape_of_table(std::uint32_t start) {
+    if (start % 4 != 0 || start >= size_ || size_ - start < 4) return kNone;
+    const std::uint32_t vtable = start - load32(bytes_ + start);
+    if (vtable % 2 != 0 || vtable >= size_) return kNone;
+    const std::uint32_t shape = shape_at(vtable);
+    return shape != kNone && out_.shapes[shape].table_size <= size_ - start ? shape : kNone;
+  }
+  bool is_table(std::uint32_t start) { return shape_of_table(start) != kNone; }
+
+  bool is_text(std::uint32_t start) {
+    if (start % 4 != 0 || start >= size_ || size_ - start < 5) return false;
+    const std::uint32_t length = load32(bytes_ + start);
+    if (length > size_ - start - 5 || bytes_[start + 4 + length] != std::byte{0}) return false;
+    work_left_ -= length / 8;
+    return std::memchr(bytes_ + start + 4, 0, length) == nullptr;
+  }
+  // A vector whose elements all refer to tables, or all to strings. `is_some` is set if it has any.
+  bool is_references(std::uint32_t start, bool texts, bool& is_some) {
+    if (start % 4 != 0 || start >= size_ || size_ - start < 4) return false;
+    const std::uint32_t count = load32(bytes_ + start);
+    if (count > (size_ - start - 4) / 4) return false;
+    const std::uint8_t mark = texts ? 2 : 1;
+    const auto known = known_references_.find(start);
+    if (known != known_references_.end() && (known->second & mark) != 0) {
+      is_some = true;
+      return true;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (--work_left_ < 0) return false;
+      const std::uint32_t target = target_of(start + 4 + 4 * i);
+      if (target == kNone || !(texts ? is_text(target) : is_table(target))) return false;
+    }
+    if (count > 0) {
+      known_references_[start] |= mark;
+      is_some = true;
+    }
+    return true;
+  }
+  // Where the reference at `position` leads, or kNone if it can be none. Requires: position + 4 <= size.
+  std::uint32_t target_of(std::uint32_t position) const {
+    const std::uint32_t offset = load32(bytes_ + position);
+    if (offset < 4 || offset > size_ - position - 4) return kNone;
+    return (position + offset) % 4 == 0 ? position + offset : kNone;
+  }
+
+  // --- tables and vectors of references -------------------------------------------------------------------
+
+  // Claims the table; `type` is the one that tables with vtables never seen before belong to, kNone: a new one.
+  void claim_table(std::uint32_t start, std::uint32_t& type) {
+    if (is_claimed(start)) return;
+    const std::uint32_t index = shape_of_table(start);
+    Shape& shape = out_.shapes[index];
+    if (shape.type == kNone) {
+      if (type == kNone) type = new_type(Kind::kTable);
+      shape.type = type;
+      out_.types[type].shapes.push_back(index);
+      type_tables_[type].emplace_back();
+      shape_slot_[index] = static_cast<std::uint32_t>(out_.types[type].shapes.size() - 1);
+      for (const std::uint32_t field : shape.present) {
+        std::vector<std::vector<std::uint32_t>>& with = shapes_with_[type];
+        if (with.size() <= field) with.resize(field + 1);
+        with[field].push_back(shape_slot_[index]);
+      }
+      if (!is_claimed(shape.position)) {
+        claim(shape.position, kVTables, index);
+        cover(shape.position, shape.position + shape.size);
+      }
+    } else if (type == kNone) {
+      type = shape.type;
+    }
+    claim(start, shape.type, index);
+    type_tables_[shape.type][shape_slot_[index]].push_back(start);
+    work_left_ -= shape.table_size / 4;  // for its lanes
+    cover(start, start + shape.table_size);
+    if (!is_queued_[shape.type]) {
+      is_queued_[shape.type] = true;
+      queue_.push_back(shape.type);
+    }
+  }
+  void claim_text(std::uint32_t start, std::uint32_t& type) {
+    if (is_claimed(start)) return;
+    if (type == kNone) type = new_type(Kind::kText);
+    claim(start, type, kNone);
+    cover(start, std::uint64_t{start} + 5 + load32(bytes_ + start));
+  }
+  void claim_references(std::uint32_t start, std::uint32_t& type, bool texts) {
+    if (is_claimed(start)) return;
+    if (type == kNone) type = new_type(Kind::kReferences);
+    claim(start, type, kNone);
+    const std::uint32_t count = load32(bytes_ + start);
+    cover(start, std::uint64_t{start} + 4 + 4 * std::uint64_t{count});
+    std::uint32_t element = out_.types[type].element;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t target = target_of(start + 4 + 4 * i);
+      if (texts) {
+        claim_text(target, element);
+      } else {
+        claim_table(target, element);
+      }
+    }
+    out_.types[type].element = element;
+  }
+
+  // The positions of a field in those tables of a type that have it: shape by shape, of each shape those from
+  // done_[type][shape] up to to_[shape]. False: in one of them it can be no reference.
+  bool lanes_of(std::uint32_t type, std::uint32_t field, bool is_new_only, bool stop_early) {
+    lanes_.clear();
+    bool all = true;
+    for (const std::uint32_t slot : shapes_with_[type][field]) {
+      if (is_new_only && slot >= to_.size()) break;
+      const Shape& shape = out_.shapes[out_.types[type].shapes[slot]];
+      const std::vector<std::uint32_t>& tables = type_tables_[type][slot];
+      const std::size_t from = is_new_only && slot < done_[type].size() ? done_[type][slot] : 0;
+      const std::size_t to = is_new_only ? to_[slot] : tables.size();
+      for (std::size_t i = from; i < to; ++i) {
+        --work_left_;
+        const std::uint32_t position = tables[i] + shape.offsets[field];
+        if (shape.widths[field] < 4 || position % 4 != 0 || target_of(position) == kNone) {
+          all = false;
+          if (stop_early) return false;
+          continue;
+        }
+        lanes_.push_back(position);
+      }
+    }
+    return all;
+  }
+  template <typename Test>
+  bool all_targets(Test test) {
+    return std::all_of(lanes_.begin(), lanes_.end(), [&](std::uint32_t lane) { return test(target_of(lane)); });
+  }
+  FieldKind decide() {
+    bool is_some = false;
+    if (all_targets([&](std::uint32_t at) { return is_references(at, false, is_some); }) && is_some) {
+      return FieldKind::kTables;
+    }
+    is_some = false;
+    if (all_targets([&](std::uint32_t at) { return is_references(at, true, is_some); }) && is_some) {
+      return FieldKind::kTexts;
+    }
+    if (all_targets([&](std::uint32_t at) { return is_table(at); })) return FieldKind::kTable;
+    return FieldKind::kPending;
+  }
+
+  // Follows the references of those tables of a type that were found since the last time.
+  void look_at_new_tables(std::uint32_t type) {
+    // Tables that this very look finds wait for the next one.
+    to_.clear();
+    for (const std::vector<std::uint32_t>& tables : type_tables_[type]) to_.push_back(tables.size());
+    const std::size_t n_fields = shapes_with_[type].size();
+    if (out_.types[type].fields.size() < n_fields) out_.types[type].fields.resize(n_fields);
+    for (std::uint32_t field = 0; field < n_fields && work_left_ >= 0; ++field) {
+      FieldKind kind = out_.types[type].fields[field].kind;
+      if (kind == FieldKind::kScalar || kind == FieldKind::kPending) continue;
+      const bool is_first = kind == FieldKind::kUndecided;
+      const bool all = lanes_of(type, field, true, is_first);
+      if (is_first) {
+        if (!all) {
+          out_.types[type].fields[field].kind = FieldKind::kScalar;
+          continue;
+        }
+        if (lanes_.empty()) continue;
+        kind = decide();
+        out_.types[type].fields[field].kind = kind;
+        if (kind == FieldKind::kPending) continue;
+      }
+      std::uint32_t child = out_.types[type].fields[field].child;
+      const std::vector<std::uint32_t> lanes = lanes_;
+      for (const std::uint32_t lane : lanes) {
+        const std::uint32_t target = target_of(lane);
+        bool is_some = false;
+        if (kind == FieldKind::kTable) {
+          if (is_first || is_table(target)) claim_table(target, child);
+        } else {
+          const bool texts = kind == FieldKind::kTexts;
+          if (is_first || is_references(target, texts, is_some)) claim_references(target, child, texts);
+        }
+      }
+      out_.types[type].fields[field].child = child;
+    }
+    done_[type] = to_;
+  }
+
+  // --- strings and vectors of data ------------------------------------------------------------------------
+
+  struct Candidate {
+    std::uint32_t type;
+    std::uint32_t field;
+    std::vector<std::uint32_t> targets;
+    bool is_text = true;
+    // Few and without a mark of their own: only where nothing else is.
+    bool is_weak = false;
+    std::uint32_t child = kNone;
+
+    int order() const { return is_weak ? 2 : is_text ? 0 : 1; }
+  };
+
+  void decide_pending() {
+    std::vector<Candidate> candidates;
+    const auto n_types = static_cast<std::uint32_t>(out_.types.size());
+    for (std::uint32_t type = 0; type < n_types; ++type) {
+      for (std::uint32_t field = 0; field < out_.types[type].fields.size(); ++field) {
+        if (out_.types[type].fields[field].kind != FieldKind::kPending) continue;
+        out_.types[type].fields[field].kind = FieldKind::kScalar;
+        if (!lanes_of(type, field, false, true)) continue;
+        Candidate candidate{type, field, {}};
+        std::uint32_t longest = 0;
+        for (const std::uint32_t lane : lanes_) {
+          const std::uint32_t target = target_of(lane);
+          candidate.targets.push_back(target);
+          candidate.is_text = candidate.is_text && is_text(target);
+          longest = std::max(longest, load32(bytes_ + target));
+        }
+        candidate.is_weak = candidate.targets.size() < 4 && (!candidate.is_text || longest < 4);
+        candidates.push_back(std::move(candidate));
+      }
+    }
+    std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+      return a.order() != b.order() ? a.order() < b.order() : a.targets.size() > b.targets.size();
+    });
+    bool is_covered_by_data = false;
+    for (Candidate& candidate : candidates) {
+      if (candidate.is_weak && !is_covered_by_data) {
+        is_covered_by_data = true;
+        for (const Candidate& data : candidates) {
+          if (data.child != kNone && !data.is_text) cover_data(data.child);
+        }
+      }
+      if (work_left_ < 0) return;
+      if (!std::all_of(candidate.targets.begin(), candidate.targets.end(),
+                       [&](std::uint32_t at) { return fits(at); })) {
+        continue;
+      }
+      candidate.child = new_type(candidate.is_text ? Kind::kText : Kind::kData);
+      Field& field = out_.types[candidate.type].fields[candidate.field];
+      field = {candidate.is_text ? FieldKind::kText : FieldKind::kData, candidate.child};
+      for (const std::uint32_t target : candidate.targets) {
+        if (candidate.is_text) {
+          claim_text(target, candidate.child);
+        } else if (!is_claimed(target)) {
+          claim(target, candidate.child, kNone);
+          cover(target, target + 4);
+        }
+      }
+    }
+  }
+  // Whether a string or vector of at least one byte per element can be here.
+  bool fits(std::uint32_t start) const {
+    const std::uint32_t count = load32(bytes_ + start);
+    return count <= size_ - start - 4 && !is_covered(start) && (count == 0 || !is_covered(start + 3 + count));
+  }
+  void cover_data(std::uint32_t type) {
+    const std::uint32_t stride = stride_of(found_[type], [&](std::size_t i) {
+      const std::uint32_t start = found_[type][i].start;
+      const std::uint64_t most =
+          std::min<std::uint64_t>(size_, std::uint64_t{start} + 4 + std::uint64_t{kMaxStride} * load32(bytes_ + start));
+      std::uint64_t end = std::uint64_t{start} + 4;
+      while (end < most && !is_covered(static_cast<std::uint32_t>(end))) end += 4;
+      work_left_ -= static_cast<std::int64_t>(end - start) / 16;
+      return static_cast<std::uint32_t>(std::min<std::uint64_t>(end, size_)) - start - 4;
+    });
+    for (const Found& vector : found_[type]) {
+      cover(vector.start, std::uint64_t{vector.start} + 4 + std::uint64_t{stride} * load32(bytes_ + vector.start));
+    }
+  }
+  // Bytes per element: as many as fit everywhere. `room(i)`: bytes behind the length of vector i.
+  template <typename Objects, typename Room>
+  std::uint32_t stride_of(const Objects& objects, Room room) const {
+    std::uint32_t stride = kMaxStride;
+    bool is_exact = false;  // no padding could hide an element more
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      const std::uint32_t count = load32(bytes_ + objects[i].start);
+      if (count == 0) continue;
+      stride = std::min(stride, room(i) / count);
+      is_exact = is_exact || count >= 16;
+    }
+    if (is_exact) return stride;
+    return stride >= 4 ? stride / 4 * 4 : stride >= 2 ? 2 : stride;
+  }
+
+  // --- rows and columns -----------------------------------------------------------------------------------
+
+  void finish() {
+    struct Start {
+      std::uint32_t position;
+      std::uint32_t type;
+      std::uint32_t shape;
+    };
+    std::vector<Start> starts;
+    for (std::uint32_t type = 0; type < found_.size(); ++type) {
+      for (const Found& found : found_[type]) starts.push_back({found.start, type, found.shape});
+    }
+    std::sort(starts.begin(), starts.end(), [](const Start& a, const Start& b) { return a.position < b.position; });
+    if (size_ == 0) starts.clear();
+    for (std::uint32_t type = 0; type < found_.size(); ++type) out_.types[type].objects.reserve(found_[type].size());
+    out_.objects.reserve(starts.size());
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      std::vector<Object>& objects = out_.types[starts[i].type].objects;
+      out_.objects.push_back({starts[i].type, static_cast<std::uint32_t>(objects.size())});
+      objects.push_back({starts[i].position, i + 1 < starts.size() ? starts[i + 1].position : size_, starts[i].shape});
+    }
+    out_.starts.assign(size_ / 128 + 1, 0);
+    for (const Start& start : starts)
+      out_.starts[start.position / 128] |= std::uint64_t{1} << (start.position / 2 % 64);
+    std::uint32_t n_before = 0;
+    for (const std::uint64_t word : out_.starts) {
+      out_.starts_before.push_back(n_before);
+      n_before += static_cast<std::uint32_t>(std::popcount(word));
+    }
+    for (Type& type : out_.types) {
+      if (type.kind == Kind::kTable) {
+        for (const std::uint32_t shape : type.shapes) assign_columns(out_.shapes[shape], type);
+      } else if (type.kind == Kind::kData) {
+        finish_data(type);
+      }
+      type.count_rows(type.objects);
+    }
+  }
+  void finish_data(Type& type) const {
+    const std::vector<Object>& objects = type.objects;
+    type.stride = stride_of(objects, [&](std::size_t i) {
+      const std::uint32_t size = objects[i].end - objects[i].start;
+      return size < 4 ? 0 : size - 4;
+    });
+    type.is_aligned = type.stride != 0 && type.stride % 8 == 0 &&
+                      std::all_of(objects.begin(), objects.end(), [](const Object& o) { return o.start % 8 == 4; });
+    type.is_whole = !(type.stride >= 8 && objects.size() < 8) &&
+                    std::all_of(objects.begin(), objects.end(), [](const Object& o) { return o.end - o.start <= 64; });
+  }
+
+  const std::byte* bytes_;
+  std::uint32_t size_;
+  std::int64_t work_left_;
+  Structure out_;
+  std::vector<std::vector<Found>> found_;       // [types]
+  std::vector<std::vector<std::size_t>> done_;  // [types][shapes of it] tables whose references were followed
+  std::vector<std::size_t> to_;                 // [shapes] the same, of the look at hand
+  std::vector<std::vector<std::vector<std::uint32_t>>> type_tables_;  // [types][shapes of it] starts, as found
+  std::vector<std::vector<std::vector<std::uint32_t>>> shapes_with_;  // [types][fields] places in the type's shapes
+  std::unordered_map<std::uint32_t, std::uint32_t> shape_slot_;       // of a shape: its place in its type's
+  std::unordered_map<std::uint32_t, std::uint8_t> known_references_;  // starts; 1: of tables, 2: of strings
+  std::vector<bool> is_queued_;                                       // [types]
+  std::deque<std::uint32_t> queue_;
+  std::unordered_map<std::uint32_t, std::uint32_t> shape_index_;
+  std::vector<std::uint64_t> claimed_;  // a bit for every second byte
+  std::vector<std::uint64_t> covered_;  // a bit for every fourth
+  std::vector<std::uint32_t> lanes_;
+};
+
+}  // namespace
+
+Structure find_structure(BytesView bytes) { return Finder(bytes).run(); }
+
+std::uint32_t Type::rows_of(std::uint32_t size_bytes) const {
+  if (has_one_row()) return 1;
+  if (!has_length()) return (size_bytes + 31) / 32;
+  return size_bytes <= 4 ? 1 : 1 + (size_bytes - 4 + row_bytes() - 1) / row_bytes();
+}
+
+void Type::count_rows(const std::vector<Object>& all) {
+  n_bytes = n_rows = 0;
+  for (const Object& object : all) {
+    n_bytes += object.end - object.start;
+    n_rows += rows_of(object.end - object.start);
+  }
+}
+
+std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read) {
+  if (vtable.size() < 4) return std::nullopt;
+  Shape shape;
+  shape.size = static_cast<std::uint16_t>(load16(vtable.data()));
+  shape.table_size = static_cast<std::uint16_t>(load16(vtable.data() + 2));
+  if (shape.size != vtable.size() || shape.size % 2 != 0 || shape.table_size < 4) return std::nullopt;
+  std::vector<std::uint16_t> sorted;
+  for (std::size_t at = 4; at < vtable.size(); at += 2) {
+    const auto offset = static_cast<std::uint16_t>(load16(vtable.data() + at));
+    ++n_read;
+    if (offset != 0 && (offset < 4 || offset >= shape.table_size)) return std::nullopt;
+    shape.offsets.push_back(offset);
+    if (offset == 0) continue;
+    sorted.push_back(offset);
+    shape.present.push_back(static_cast<std::uint16_t>(shape.offsets.size() - 1));
+  }
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return std::nullopt;
+  for (const std::uint16_t offset : shape.offsets) {
+    const auto next = std::upper_bound(sorted.begin(), sorted.end(), offset);
+    shape.widths.push_back(
+        offset == 0 ? std::uint16_t{0}
+                    : static_cast<std::uint16_t>((next == sorted.end() ? shape.table_size : *next) - offset));
+  }
+  return shape;
+}
+
+void assign_columns(Shape& shape, Type& type) {
+  const auto column_of = [&](std::uint32_t field, std::uint32_t lane) {
+    const auto next = static_cast<std::uint32_t>(type.columns.size());
+    return type.columns.try_emplace(field << 16 | lane, next).first->second;
+  };
+  shape.lanes.push_back({column_of(0, 0), 0, 4});
+  std::uint32_t first = shape.table_size;
+  for (const std::uint32_t field : shape.present) {
+    const std::uint32_t offset = shape.offsets[field], width = shape.widths[field];
+    first = std::min(first, offset);
+    for (std::uint32_t lane = 0; 4 * lane < width; ++lane) {
+      shape.lanes.push_back({column_of(field + 1, lane), static_cast<std::uint16_t>(offset + 4 * lane),
+                             static_cast<std::uint16_t>(std::min(4u, width - 4 * lane))});
+    }
+  }
+  for (std::uint32_t at = 4; at < first; at += 4) {
+    shape.lanes.push_back(
+        {kHeadColumns + at / 4, static_cast<std::uint16_t>(at), static_cast<std::uint16_t>(std::min(4u, first - at))});
+  }
+  std::sort(shape.lanes.begin(), shape.lanes.end(), [](const Lane& a, const Lane& b) { return a.column < b.column; });
+}
+
+}  // namespace libsync::codec

@@ -1,0 +1,127 @@
+// structure.h: what a snapshot is made of: its tables, strings and vectors, found without a schema.
+// Definition: docs/WIRE_FORMAT.md section 3.3. Both ends find the same, so a patch can speak of rows and columns.
+//
+// A guess may be wrong (a number that looks like a reference): that costs bytes, never correctness.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "libsync/types.h"
+
+namespace libsync::codec {
+
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
+enum class Kind : std::uint8_t {
+  kOther,  // the root offset and file identifier; all of a buffer that is no FlatBuffer
+  kVTable,
+  kTable,
+  kReferences,  // a vector of tables or of strings
+  kText,        // a string
+  kData,        // a vector of scalars or structs
+};
+
+// Four bytes of a row, or fewer at its end.
+struct Lane {
+  std::uint32_t column = 0;
+  std::uint16_t offset = 0;  // from the start of the table
+  std::uint16_t width = 0;
+};
+
+// A vtable. Tables of one type have several where fields were left out or padded otherwise.
+struct Shape {
+  std::uint32_t position = 0;
+  std::uint32_t type = kNone;
+  std::uint16_t size = 0;
+  std::uint16_t table_size = 0;
+  std::vector<std::uint16_t> offsets;  // [fields], 0: absent
+  std::vector<std::uint16_t> widths;   // [fields], bytes up to the next field or the end of the table
+  std::vector<std::uint16_t> present;  // the fields that are not absent, ascending
+  std::vector<Lane> lanes;             // by column
+};
+
+enum class FieldKind : std::uint8_t { kUndecided, kScalar, kPending, kTable, kTables, kTexts, kText, kData };
+
+struct Field {
+  FieldKind kind = FieldKind::kUndecided;
+  std::uint32_t child = kNone;  // type of what it refers to
+};
+
+// An object: all bytes from its start up to the start of the next.
+struct Object {
+  std::uint32_t start = 0;
+  std::uint32_t end = 0;
+  std::uint32_t shape = kNone;  // of tables: their vtable; of vtables: themselves
+};
+
+// Objects of one meaning.
+struct Type {
+  Kind kind = Kind::kOther;
+  bool is_whole = false;          // one row per object, although it is a vector
+  bool is_aligned = false;        // elements of 8 bytes, on multiples of 8
+  std::uint32_t element = kNone;  // of kReferences: type of what the elements refer to
+  std::uint32_t stride = 0;       // of kData: bytes per element
+  std::vector<Field> fields;
+  std::vector<std::uint32_t> shapes;  // in order of discovery
+  std::unordered_map<std::uint32_t, std::uint32_t>
+      columns;                  // number of (field + 1) << 16 | lane in it; of 0: the vtable's
+  std::vector<Object> objects;  // by position
+  std::uint64_t n_bytes = 0;    // of all objects
+  std::uint32_t n_rows = 0;
+
+  // Rows an object of this many bytes has, and bytes per row. Tables, strings and whole vectors: one.
+  std::uint32_t rows_of(std::uint32_t size_bytes) const;
+  // Sets n_bytes and n_rows.
+  void count_rows(const std::vector<Object>& all);
+  std::uint32_t row_bytes() const { return kind == Kind::kData && stride >= 8 ? stride : 32; }
+  bool has_one_row() const { return kind == Kind::kTable || kind == Kind::kText || is_whole; }
+  bool has_length() const { return kind == Kind::kData || kind == Kind::kReferences; }
+};
+
+struct ObjectId {
+  std::uint32_t type = 0;
+  std::uint32_t rank = 0;  // in the type
+};
+
+struct Structure {
+  std::vector<Shape> shapes;
+  std::vector<Type> types;        // [0] kOther, [1] kVTable, then as discovered
+  std::vector<ObjectId> objects;  // by position; they cover the buffer without gaps
+  std::uint32_t size_bytes = 0;
+  bool is_flatbuffer = false;
+
+  const Object& object(std::uint32_t index) const { return types[objects[index].type].objects[objects[index].rank]; }
+  // Index of the object that holds this byte. Requires: position < size_bytes.
+  std::uint32_t object_at(std::uint32_t position) const {
+    const std::uint32_t word = position / 128, bit = position / 2 % 64;
+    const std::uint64_t up_to = starts[word] & (~std::uint64_t{0} >> (63 - bit));
+    return starts_before[word] + static_cast<std::uint32_t>(std::popcount(up_to)) - 1;
+  }
+
+  std::vector<std::uint64_t> starts;         // a bit for every second byte: an object starts there
+  std::vector<std::uint32_t> starts_before;  // objects that start before the bytes of each word
+};
+
+// Work: linear in the size of `bytes`, whatever they are.
+Structure find_structure(BytesView bytes);
+
+// Offsets and widths of a vtable's fields; nothing if the bytes are none. `size`: of the vtable.
+// `n_read`: counts up by the fields that were looked at.
+std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read);
+// The lanes of a shape that has offsets and widths; new columns are appended to the type's.
+void assign_columns(Shape& shape, Type& type);
+
+inline std::uint32_t load16(const std::byte* at) {
+  return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8;
+}
+inline std::uint32_t load32(const std::byte* at) { return load16(at) | load16(at + 2) << 16; }
+inline void store32(std::byte* at, std::uint32_t value) {
+  for (int i = 0; i < 4; ++i) at[i] = static_cast<std::byte>(value >> (8 * i));
+}
+
+}  // namespace libsync::codec

@@ -1,0 +1,114 @@
+// decodeElements: what the vectors of references of an arrangement refer to. Format: docs/WIRE_FORMAT.md section 3.4.
+// C++: arrangement_coder.h, elements_of.
+
+import type { Arrangement } from "./arrangement.js";
+import { unzigzag } from "./arrangement-decoder.js";
+import type { EntropyDecoder } from "./entropy-decoder.js";
+import { Kind, kNone, type Type } from "./structure.js";
+
+/** Writes the elements of all vectors of references to `bytes`. False: malformed. */
+export function decodeElements(
+  decoder: EntropyDecoder,
+  arrangement: Arrangement,
+  bytes: Uint8Array,
+): boolean {
+  const elements = new ElementDecoder(decoder, arrangement, bytes);
+  for (let i = 0; i < arrangement.count; i += 1) {
+    if (arrangement.source[i] === kNone) continue;
+    const { kind, element } = arrangement.types[arrangement.type[i] as number] as Type;
+    if (kind !== Kind.kReferences || element === kNone) continue;
+    if (!elements.decode(i, arrangement.members[element] as Int32Array)) return false;
+  }
+  return true;
+}
+
+class ElementDecoder {
+  readonly #decoder: EntropyDecoder;
+  readonly #arrangement: Arrangement;
+  readonly #view: DataView;
+  readonly #run: number;
+  readonly #step: number;
+  /** By object of the baseline: 1 or -1. A vector may have many copies. */
+  readonly #directions = new Map<number, number>();
+
+  constructor(decoder: EntropyDecoder, arrangement: Arrangement, bytes: Uint8Array) {
+    this.#decoder = decoder;
+    this.#arrangement = arrangement;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#run = decoder.numbers(1);
+    this.#step = decoder.numbers(1);
+  }
+
+  /** `list`: the objects that the elements of vector `index` may refer to. */
+  decode(index: number, list: Int32Array): boolean {
+    const n = list.length;
+    if (n === 0) return true;
+    const { start, end, length } = this.#arrangement;
+    const begin = (start[index] as number) + 4;
+    const count = Math.min(length[index] as number, ((end[index] as number) - begin) >>> 2);
+    const source = this.#arrangement.source[index] as number;
+    const direction = this.#directionOf(source);
+    let expected = this.#firstRank(source, index, list, direction);
+    for (let i = 0; i < count; ) {
+      const run = this.#decoder.number(this.#run);
+      if (run > count - i) return false;
+      for (let k = 0; k < run; k += 1) {
+        this.#refer(begin + 4 * i, list[clamp(expected, n)] as number);
+        i += 1;
+        expected += direction;
+      }
+      if (i === count) break;
+      const actual = clamp(expected, n) + unzigzag(this.#decoder.number(this.#step));
+      if (actual < 0 || actual >= n) return false;
+      this.#refer(begin + 4 * i, list[actual] as number);
+      i += 1;
+      expected = actual + direction;
+    }
+    return true;
+  }
+
+  #refer(position: number, object: number): void {
+    this.#view.setInt32(position, (this.#arrangement.start[object] as number) - position, true);
+  }
+
+  /** Where the first element was leads to where it is. */
+  #firstRank(source: number, index: number, list: Int32Array, direction: number): number {
+    const { base, baselineView } = this.#arrangement;
+    const begin = base.objects.start[source] as number;
+    const otherwise = direction > 0 ? 0 : list.length - 1;
+    if (baselineView.getUint32(begin, true) === 0) return otherwise;
+    const first = base.objectAt(begin + 4 + baselineView.getUint32(begin + 4, true));
+    const copy = this.#arrangement.copyOf(first, index);
+    if (copy === kNone) return otherwise;
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((list[middle] as number) < copy) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Whether the elements of the baseline's vector go up or down in memory. */
+  #directionOf(source: number): number {
+    let direction = this.#directions.get(source);
+    if (direction === undefined) {
+      const view = this.#arrangement.baselineView;
+      const begin = this.#arrangement.base.objects.start[source] as number;
+      const count = view.getUint32(begin, true);
+      let up = 0;
+      for (let i = 1; i < count; i += 1) {
+        const at = begin + 4 * i;
+        if ((view.getUint32(at + 4, true) + 4) >>> 0 > view.getUint32(at, true)) up += 1;
+      }
+      direction = 2 * up + 1 >= count ? 1 : -1;
+      this.#directions.set(source, direction);
+    }
+    return direction;
+  }
+}
+
+function clamp(rank: number, n: number): number {
+  return rank < 0 ? 0 : rank >= n ? n - 1 : rank;
+}

@@ -1,0 +1,245 @@
+// FoundObjects: what the search for structure has found so far, and what the bytes at a position could be.
+// C++: structure.cpp.
+
+import type { Coverage } from "./coverage.js";
+import {
+  assignColumns,
+  countRows,
+  Kind,
+  kNone,
+  readShape,
+  type Shape,
+  Structure,
+  Type,
+} from "./structure.js";
+
+const kMaxStride = 256;
+
+export class FoundObjects {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly sizeBytes: number;
+  /** Below zero the search has failed: the buffer is made to take long. */
+  workLeft: number;
+  readonly types: Type[] = [];
+  readonly #shapes: Shape[] = [];
+  /** By position of the vtable; kNone: none there. */
+  readonly #shapeAt = new Map<number, number>();
+  /** Starts of vectors that are known to refer to tables or strings only. */
+  readonly #tableVectors = new Set<number>();
+  readonly #textVectors = new Set<number>();
+  #lastVTable = -1;
+  #lastShape = kNone;
+  /** Found objects, as they were found. */
+  readonly #starts: number[] = [];
+  readonly #typesOf: number[] = [];
+  readonly #shapesOf: number[] = [];
+  /** For every second byte: the object that begins there, and a bit that says if there is one. */
+  readonly #objectAt: Int32Array;
+  readonly #claimed: Uint32Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.sizeBytes = bytes.length;
+    this.workLeft = bytes.length + 4096;
+    this.#objectAt = new Int32Array(Math.floor(bytes.length / 2) + 1);
+    this.#claimed = new Uint32Array(Math.floor(bytes.length / 64) + 1);
+  }
+
+  /** Requires: position + 4 <= size. */
+  load32(position: number): number {
+    return this.#view.getUint32(position, true);
+  }
+
+  type(index: number): Type {
+    return this.types[index] as Type;
+  }
+  newType(kind: Kind): number {
+    this.types.push(new Type(kind));
+    return this.types.length - 1;
+  }
+  shape(index: number): Shape {
+    return this.#shapes[index] as Shape;
+  }
+
+  // --- objects --------------------------------------------------------------------------------------------
+
+  isClaimed(start: number): boolean {
+    return (((this.#claimed[start >>> 6] as number) >>> ((start >>> 1) & 31)) & 1) !== 0;
+  }
+  claim(start: number, type: number, shape: number): void {
+    this.#objectAt[start >>> 1] = this.#starts.length;
+    this.#claimed[start >>> 6] = (this.#claimed[start >>> 6] as number) | (1 << ((start >>> 1) & 31));
+    this.#starts.push(start);
+    this.#typesOf.push(type);
+    this.#shapesOf.push(shape);
+  }
+  /** Returns the type of the string, which is `type` unless that is kNone. */
+  claimText(start: number, type: number, covered: Coverage): number {
+    if (this.isClaimed(start)) return type;
+    const own = type === kNone ? this.newType(Kind.kText) : type;
+    this.claim(start, own, kNone);
+    covered.add(start, start + 5 + this.load32(start));
+    return own;
+  }
+
+  // --- what bytes could be --------------------------------------------------------------------------------
+
+  /** Where the reference at `position` leads, or kNone if it can be none. Requires: position + 4 <= size. */
+  targetOf(position: number): number {
+    const offset = this.load32(position);
+    if (offset < 4 || offset > this.sizeBytes - position - 4) return kNone;
+    const target = position + offset;
+    return (target & 3) === 0 ? target : kNone;
+  }
+
+  isTable(start: number): boolean {
+    return this.shapeOfTable(start) !== kNone;
+  }
+  /** Index of the shape, or kNone. */
+  shapeOfTable(start: number): number {
+    if (start % 4 !== 0 || this.sizeBytes - start < 4) return kNone;
+    const vtable = (start - this.load32(start)) >>> 0;
+    if (vtable % 2 !== 0 || vtable >= this.sizeBytes) return kNone;
+    const index = vtable === this.#lastVTable ? this.#lastShape : this.#shapeOf(vtable);
+    return index !== kNone && this.shape(index).tableSize <= this.sizeBytes - start ? index : kNone;
+  }
+  #shapeOf(vtable: number): number {
+    let index = this.#shapeAt.get(vtable);
+    if (index === undefined) {
+      index = this.#readShape(vtable);
+      this.#shapeAt.set(vtable, index);
+    }
+    this.#lastVTable = vtable;
+    this.#lastShape = index;
+    return index;
+  }
+  #readShape(vtable: number): number {
+    if (this.sizeBytes - vtable < 4) return kNone;
+    const size = this.#view.getUint16(vtable, true);
+    if (size > this.sizeBytes - vtable) return kNone;
+    const work = { nRead: 0 };
+    const shape = readShape(this.#view, vtable, size, work);
+    this.workLeft -= work.nRead;
+    if (shape === undefined) return kNone;
+    shape.position = vtable;
+    return this.#shapes.push(shape) - 1;
+  }
+
+  isText(start: number): boolean {
+    if (start % 4 !== 0 || this.sizeBytes - start < 5) return false;
+    const length = this.load32(start);
+    if (length > this.sizeBytes - start - 5 || this.bytes[start + 4 + length] !== 0) return false;
+    this.workLeft -= Math.floor(length / 8);
+    return this.bytes.indexOf(0, start + 4) === start + 4 + length;
+  }
+
+  /** Elements of a vector that all refer to tables, or all to strings; -1: there is none. */
+  countReferences(start: number, texts: boolean): number {
+    if (start % 4 !== 0 || this.sizeBytes - start < 4) return -1;
+    const count = this.load32(start);
+    if (count > Math.floor((this.sizeBytes - start - 4) / 4)) return -1;
+    const known = texts ? this.#textVectors : this.#tableVectors;
+    if (known.has(start)) return count;
+    for (let i = 0; i < count; i += 1) {
+      this.workLeft -= 1;
+      if (this.workLeft < 0) return -1;
+      const target = this.targetOf(start + 4 + 4 * i);
+      if (target === kNone || !(texts ? this.isText(target) : this.isTable(target))) return -1;
+    }
+    if (count > 0) known.add(start);
+    return count;
+  }
+
+  // --- the result -----------------------------------------------------------------------------------------
+
+  finish(isFlatbuffer: boolean): Structure {
+    const n = this.#starts.length;
+    const start = new Int32Array(n);
+    const end = new Int32Array(n);
+    const shape = new Int32Array(n);
+    const typeOf = new Int32Array(n);
+    const rankOf = new Int32Array(n);
+    const counts = new Int32Array(this.types.length);
+    for (const type of this.#typesOf) counts[type] = (counts[type] as number) + 1;
+    for (let i = 0; i < this.types.length; i += 1) this.type(i).objects = new Int32Array(counts[i] as number);
+    counts.fill(0);
+    const firstAt = new Int32Array(this.#claimed.length);
+    let rank = 0;
+    for (let word = 0; word < this.#claimed.length; word += 1) {
+      let bits = this.#claimed[word] as number;
+      firstAt[word] = rank;
+      for (; bits !== 0; bits &= bits - 1) {
+        const position = word * 64 + 2 * (31 - Math.clz32(bits & -bits));
+        const object = this.#objectAt[position >>> 1] as number;
+        const type = this.#typesOf[object] as number;
+        start[rank] = position;
+        shape[rank] = this.#shapesOf[object] as number;
+        typeOf[rank] = type;
+        const inType = counts[type] as number;
+        rankOf[rank] = inType;
+        this.type(type).objects[inType] = rank;
+        counts[type] = inType + 1;
+        rank += 1;
+      }
+    }
+    end.set(start.subarray(1));
+    if (n > 0) end[n - 1] = this.sizeBytes;
+    for (const type of this.types) {
+      if (type.kind === Kind.kTable) {
+        for (const index of type.shapes) assignColumns(this.shape(index), type);
+      } else if (type.kind === Kind.kData) {
+        this.#finishData(type, start, end);
+      }
+      Object.assign(type, countRows(type, { start, end, shape }, type.objects));
+    }
+    return new Structure(
+      this.sizeBytes,
+      isFlatbuffer,
+      this.#shapes,
+      this.types,
+      { start, end, shape },
+      typeOf,
+      rankOf,
+      firstAt,
+    );
+  }
+
+  #finishData(type: Type, start: Int32Array, end: Int32Array): void {
+    const smallest = new SmallestStride();
+    let isAligned = true;
+    let isSmall = true;
+    for (const object of type.objects) {
+      const begin = start[object] as number;
+      const size = (end[object] as number) - begin;
+      smallest.add(this.load32(begin), Math.max(size - 4, 0));
+      isAligned &&= begin % 8 === 4;
+      isSmall &&= size <= 64;
+    }
+    type.stride = smallest.stride();
+    type.isAligned = type.stride !== 0 && type.stride % 8 === 0 && isAligned;
+    type.isWhole = !(type.stride >= 8 && type.objects.length < 8) && isSmall;
+  }
+}
+
+/** Bytes per element of some vectors: as many as fit everywhere. */
+export class SmallestStride {
+  #stride = kMaxStride;
+  /** No padding could hide an element more. */
+  #isExact = false;
+
+  /** A vector of `count` elements, with `room` bytes behind its length. */
+  add(count: number, room: number): void {
+    if (count === 0) return;
+    this.#stride = Math.min(this.#stride, Math.floor(room / count));
+    if (count >= 16) this.#isExact = true;
+  }
+  stride(): number {
+    if (this.#isExact || this.#stride < 2) return this.#stride;
+    return this.#stride >= 4 ? this.#stride - (this.#stride % 4) : 2;
+  }
+  static get most(): number {
+    return kMaxStride;
+  }
+}

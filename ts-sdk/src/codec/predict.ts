@@ -1,0 +1,177 @@
+// predict: what the objects of a target would hold if nothing but their places had changed.
+// Format: docs/WIRE_FORMAT.md section 3.4. C++: arrangement.cpp.
+
+import { type Arrangement, kSpliceNumbers, type Splices } from "./arrangement.js";
+import { copyBytes } from "./byte-copy.js";
+import { Kind, kNone, type Shape, type Type } from "./structure.js";
+
+/** Fills `bytes`, references between objects included. Elements of vectors of references are left out. */
+export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
+  const predictor = new Predictor(arrangement, bytes);
+  for (let i = 0; i < arrangement.count; i += 1) {
+    if (arrangement.source[i] !== kNone) predictor.predict(i);
+  }
+}
+
+class Predictor {
+  readonly #arrangement: Arrangement;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  /** [shapes] Fields that refer to something. */
+  readonly #references: number[][] = [];
+
+  constructor(arrangement: Arrangement, bytes: Uint8Array) {
+    this.#arrangement = arrangement;
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  predict(index: number): void {
+    const { types, type, start, length, shape, shapes } = this.#arrangement;
+    const own = types[type[index] as number] as Type;
+    const at = start[index] as number;
+    switch (own.kind) {
+      case Kind.kOther:
+        this.#predictOther(index);
+        break;
+      case Kind.kVTable:
+        this.#predictVTable(shapes[shape[index] as number] as Shape, at);
+        break;
+      case Kind.kTable:
+        this.#predictTable(index, own);
+        break;
+      case Kind.kReferences:
+        this.#view.setUint32(at, length[index] as number, true);
+        break;
+      case Kind.kText: {
+        const { base, baselineView, source } = this.#arrangement;
+        const from = base.objects.start[source[index] as number] as number;
+        const size = Math.min(baselineView.getUint32(from, true), length[index] as number);
+        this.#view.setUint32(at, length[index] as number, true);
+        copyBytes(baselineView, from + 4, this.#view, at + 4, size);
+        break;
+      }
+      case Kind.kData:
+        this.#predictData(index, own.stride);
+        break;
+      default:
+        own.kind satisfies never;
+    }
+  }
+
+  #predictOther(index: number): void {
+    const { baselineView, base, end, source } = this.#arrangement;
+    const size = end[index] as number;
+    const oldSize = base.objects.end[source[index] as number] as number;
+    copyBytes(baselineView, 0, this.#view, 0, Math.min(size, oldSize));
+    if (size >= 4 && oldSize >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
+  }
+
+  #predictVTable(shape: Shape, at: number): void {
+    this.#view.setUint16(at, shape.size, true);
+    this.#view.setUint16(at + 2, shape.tableSize, true);
+    const { offsets } = shape;
+    for (let i = 0; i < offsets.length; i += 1) {
+      this.#view.setUint16(at + 4 + 2 * i, offsets[i] as number, true);
+    }
+  }
+
+  #predictTable(index: number, type: Type): void {
+    const { base, baselineView, shapes, shapePosition } = this.#arrangement;
+    const source = this.#arrangement.source[index] as number;
+    const from = base.objects.start[source] as number;
+    const oldSize = (base.objects.end[source] as number) - from;
+    const to = this.#arrangement.start[index] as number;
+    const newSize = (this.#arrangement.end[index] as number) - to;
+    const oldIndex = base.objects.shape[source] as number;
+    const newIndex = this.#arrangement.shape[index] as number;
+    const oldShape = shapes[oldIndex] as Shape;
+    const newShape = shapes[newIndex] as Shape;
+    const isSame = oldIndex === newIndex;
+    if (isSame) copyBytes(baselineView, from, this.#view, to, Math.min(oldSize, newSize, oldShape.tableSize));
+    this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
+    const fields = isSame ? this.#referencesOf(newIndex, type) : newShape.present;
+    for (let i = 0; i < fields.length; i += 1) {
+      const field = fields[i] as number;
+      const oldOffset = oldShape.offsets[field] ?? 0;
+      const newOffset = newShape.offsets[field] ?? 0;
+      if (oldOffset === 0 || newOffset === 0) continue;
+      const width = Math.min(oldShape.widths[field] as number, newShape.widths[field] as number);
+      if (oldOffset + width > oldSize || newOffset + width > newSize) continue;
+      if (!isSame) copyBytes(baselineView, from + oldOffset, this.#view, to + newOffset, width);
+      if (type.childOf(field) === kNone || width < 4) continue;
+      const position = from + oldOffset;
+      const refersTo = position + baselineView.getUint32(position, true);
+      this.#refer(to + newOffset, refersTo, index);
+    }
+  }
+
+  #referencesOf(shape: number, type: Type): readonly number[] {
+    let fields = this.#references[shape];
+    if (fields === undefined) {
+      const { present } = this.#arrangement.shapes[shape] as Shape;
+      fields = Array.from(present).filter((field) => type.childOf(field) !== kNone);
+      this.#references[shape] = fields;
+    }
+    return fields;
+  }
+
+  #predictData(index: number, stride: number): void {
+    const { base, baselineView, spliced, splices, length } = this.#arrangement;
+    const source = this.#arrangement.source[index] as number;
+    const from = base.objects.start[source] as number;
+    const oldSize = (base.objects.end[source] as number) - from;
+    const to = this.#arrangement.start[index] as number;
+    const newSize = (this.#arrangement.end[index] as number) - to;
+    const count = length[index] as number;
+    const which = spliced[index] as number;
+    if (which === kNone) {
+      copyBytes(baselineView, from, this.#view, to, Math.min(newSize, oldSize, 4 + stride * count));
+      return;
+    }
+    if (newSize < 4 || oldSize < 4) return;
+    this.#view.setUint32(to, count, true);
+    if (stride > 0) this.#splice(splices[which] as Splices, stride, count, from, oldSize, to, newSize);
+  }
+
+  #splice(
+    splices: Splices,
+    stride: number,
+    count: number,
+    from: number,
+    oldSize: number,
+    to: number,
+    newSize: number,
+  ): void {
+    const { baselineView } = this.#arrangement;
+    const bytes = this.#bytes;
+    let read = 4;
+    let written = 4;
+    for (let i = 0; i <= splices.length; i += kSpliceNumbers) {
+      // Behind the last splice the rest is copied.
+      const isRest = i === splices.length;
+      const copied = isRest ? 4 + stride * count - written : (splices[i] as number) * stride;
+      const room = Math.min(copied, newSize - written, oldSize - read);
+      if (room > 0) copyBytes(baselineView, from + read, this.#view, to + written, room);
+      read += copied;
+      written += copied;
+      if (isRest) return;
+      read += (splices[i + 1] as number) * stride;
+      // What is put in begins as the element before it.
+      const end = written + (splices[i + 2] as number) * stride;
+      for (; written < end; written += stride) {
+        if (written >= 4 + stride && written + stride <= newSize) {
+          bytes.copyWithin(to + written, to + written - stride, to + written);
+        }
+      }
+    }
+  }
+
+  /** The reference at `position` leads to where its target in the baseline went, if it has one. */
+  #refer(position: number, target: number, index: number): void {
+    if (target >= this.#arrangement.baseline.length) return;
+    const copy = this.#arrangement.copyOf(this.#arrangement.base.objectAt(target), index);
+    if (copy === kNone) return;
+    this.#view.setInt32(position, (this.#arrangement.start[copy] as number) - position, true);
+  }
+}

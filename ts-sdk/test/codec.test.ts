@@ -1,0 +1,293 @@
+import { Builder } from "flatbuffers";
+import { describe, expect, test } from "vitest";
+import { decodeInPlace, decodeMoved } from "../src/codec/decode.js";
+import { EntropyDecoder, expecting, kNibbleCells } from "../src/codec/entropy-decoder.js";
+import { findStructure } from "../src/codec/find-structure.js";
+import { FieldKind, Kind, type Structure } from "../src/codec/structure.js";
+import { makeRandom, randomBytes } from "./support.js";
+
+/** Far above what any of these takes, far below what work that grows with the square would. */
+const kSoonMs = 5000;
+
+interface Ship {
+  readonly name: string;
+  readonly hull: number;
+  readonly path: readonly number[];
+}
+
+/** A table of ships, each with a number, a string and a vector of numbers. */
+function fleet(ships: readonly Ship[]): Uint8Array {
+  const builder = new Builder(256);
+  const tables = ships.map(({ name, hull, path }) => {
+    const nameAt = builder.createString(name);
+    builder.startVector(4, path.length, 4);
+    for (const value of path.toReversed()) builder.addInt32(value);
+    const pathAt = builder.endVector();
+    builder.startObject(3);
+    builder.addFieldInt32(0, hull, 0);
+    builder.addFieldOffset(1, nameAt, 0);
+    builder.addFieldOffset(2, pathAt, 0);
+    return builder.endObject();
+  });
+  builder.startVector(4, tables.length, 4);
+  for (const table of tables.toReversed()) builder.addOffset(table);
+  const all = builder.endVector();
+  builder.startObject(1);
+  builder.addFieldOffset(0, all, 0);
+  builder.finish(builder.endObject());
+  return builder.asUint8Array().slice();
+}
+
+const kShips = Array.from({ length: 20 }, (_, i) => ({
+  name: `ship number ${i}`,
+  hull: 100 + i,
+  path: [1, 2, 3 * i],
+}));
+
+/** Every object begins where the one before ends, and the lists by type say the same. */
+function expectWhole({ objects, sizeBytes, types, typeOf, rankOf, ...structure }: Structure): void {
+  let at = 0;
+  for (let i = 0; i < typeOf.length; i += 1) {
+    expect(objects.start[i]).toBe(at);
+    at = objects.end[i] as number;
+    expect(types[typeOf[i] as number]?.objects[rankOf[i] as number]).toBe(i);
+  }
+  expect(at).toBe(sizeBytes);
+  expect(structure.shapes).toBeDefined();
+}
+
+function millisecondsOf(run: () => void): number {
+  const begin = performance.now();
+  run();
+  return performance.now() - begin;
+}
+
+describe("EntropyDecoder", () => {
+  test("EntropyDecoder: reads raw bits from the low end of the state", () => {
+    const decoder = new EntropyDecoder(Uint8Array.of(0x02, 0x9a));
+    expect([decoder.raw(3), decoder.raw(0), decoder.raw(7)]).toEqual([2, 0, 0x53]);
+    expect(decoder.atEnd()).toBe(true);
+  });
+
+  test("EntropyDecoder: takes in a word when the state falls below 2^16", () => {
+    const decoder = new EntropyDecoder(Uint8Array.of(0x01, 0x23, 0x45, 0xcd, 0xab));
+    expect(decoder.raw(16)).toBe(0x2345);
+    expect(decoder.raw(16)).toBe(0xabcd);
+    expect(decoder.atEnd()).toBe(false);
+    expect(decoder.raw(1)).toBe(1);
+    expect(decoder.atEnd()).toBe(true);
+  });
+
+  test("EntropyDecoder: computes with all 32 bits of the state", () => {
+    const decoder = new EntropyDecoder(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+    const model = decoder.nibbles(1);
+    // 2048 * (0xffffffff >> 15) + 0x7fff - 15 * 2048
+    expect(decoder.nibble(model)).toBe(15);
+    expect(decoder.raw(30)).toBe((2048 * 0x1ffff + 2047) % 2 ** 30);
+  });
+
+  test("EntropyDecoder: an empty stream is zeros without end, and all right", () => {
+    const decoder = new EntropyDecoder(new Uint8Array(0));
+    const model = decoder.nibbles(1);
+    const bit = decoder.bits(1);
+    const number = decoder.numbers(1);
+    for (let i = 0; i < 100; i += 1) {
+      expect([decoder.nibble(model), decoder.bit(bit), decoder.number(number)]).toEqual([0, false, 0]);
+    }
+    expect(decoder.atEnd()).toBe(true);
+  });
+
+  test("EntropyDecoder: a symbol that was seen is likelier from then on", () => {
+    // Slot 12,287 is symbol 5 of an even model; after it learnt a 4 by one fifth, it is a 4.
+    const decoder = new EntropyDecoder(Uint8Array.of(0x2f, 0xff));
+    const model = decoder.nibbles(1);
+    decoder.learn(model, 4);
+    expect(decoder.nibble(model)).toBe(4);
+    const even = new EntropyDecoder(Uint8Array.of(0x2f, 0xff));
+    expect(even.nibble(even.nibbles(1))).toBe(5);
+  });
+
+  test("EntropyDecoder: a model never loses a symbol, whatever it learns", () => {
+    for (const [favourite, isEven] of [
+      [0, true],
+      [7, false],
+      [15, true],
+    ] as const) {
+      const symbols = new Set<number>();
+      for (let slot = 0; slot < 32768; slot += 4) {
+        const decoder = new EntropyDecoder(Uint8Array.of(slot >>> 8, slot & 255));
+        const model = decoder.nibbles(1);
+        if (!isEven) decoder.expect(model, expecting([1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]));
+        for (let i = 0; i < 400; i += 1) decoder.learn(model, favourite);
+        symbols.add(decoder.nibble(model));
+      }
+      expect(symbols.size).toBe(16);
+    }
+  });
+
+  test("EntropyDecoder: refuses a leading zero and bytes left over", () => {
+    const padded = new EntropyDecoder(Uint8Array.of(0, 5));
+    padded.raw(8);
+    expect(padded.atEnd()).toBe(false);
+    const long = new EntropyDecoder(Uint8Array.of(1, 0, 0, 5, 6));
+    long.raw(16);
+    expect(long.atEnd()).toBe(false);
+  });
+
+  test("EntropyDecoder: models made after a mark are gone after the release, others stay", () => {
+    const decoder = new EntropyDecoder(new Uint8Array(0));
+    const kept = decoder.nibbles(1);
+    const mark = decoder.mark();
+    expect(decoder.nibbles(1000)).toBe(kept + kNibbleCells);
+    decoder.release(mark);
+    expect(decoder.nibbles(1)).toBe(kept + kNibbleCells);
+  });
+});
+
+describe("findStructure", () => {
+  test("findStructure: finds the tables, strings and vectors of a FlatBuffer", () => {
+    const structure = findStructure(fleet(kShips));
+    expect(structure.isFlatbuffer).toBe(true);
+    expectWhole(structure);
+    const counts = structure.types.map(({ kind, objects }) => [kind, objects.length]);
+    expect(counts).toEqual([
+      [Kind.kOther, 1],
+      [Kind.kVTable, 2],
+      [Kind.kTable, 1],
+      [Kind.kReferences, 1],
+      [Kind.kTable, 20],
+      [Kind.kText, 20],
+      [Kind.kData, 20],
+    ]);
+    const ship = structure.types[4];
+    expect(ship?.fieldKinds).toEqual([FieldKind.kScalar, FieldKind.kText, FieldKind.kData]);
+    expect(structure.types[6]?.stride).toBe(4);
+  });
+
+  test("findStructure: does not mind where in memory the bytes are", () => {
+    const bytes = fleet(kShips);
+    const aligned = findStructure(bytes);
+    for (let shift = 1; shift < 4; shift += 1) {
+      const shifted = new Uint8Array(bytes.length + shift);
+      shifted.set(bytes, shift);
+      expect(findStructure(shifted.subarray(shift)).objects).toEqual(aligned.objects);
+    }
+  });
+
+  test.each([0, 1, 7, 8, 31, 32, 33, 1000])("findStructure: %i bytes of noise are one object", (size) => {
+    const structure = findStructure(randomBytes(makeRandom(size + 9), size));
+    expect(structure.isFlatbuffer).toBe(false);
+    expect(structure.typeOf.length).toBe(size === 0 ? 0 : 1);
+    expectWhole(structure);
+  });
+
+  test("findStructure: objects cover every damaged buffer without gaps", () => {
+    const random = makeRandom(11);
+    const bytes = fleet(kShips);
+    for (let round = 0; round < 400; round += 1) {
+      const damaged = bytes.slice(0, bytes.length - (round % 3 === 0 ? Math.floor(random() * 40) : 0));
+      for (let i = 0; i < 3; i += 1) damaged[Math.floor(random() * damaged.length)] = random() * 256;
+      expectWhole(findStructure(damaged));
+    }
+  });
+
+  test("findStructure: work stays bounded where every word refers to the next and tables overlap", () => {
+    const size = 1 << 20;
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    // One vtable of many fields; every word behind it is a table of 60,000 bytes with it, or seems to refer to one.
+    const nFields = 14_000;
+    view.setUint16(8, 4 + 2 * nFields, true);
+    view.setUint16(10, 60_000, true);
+    for (let i = 0; i < nFields; i += 1) view.setUint16(12 + 2 * i, 4 + 4 * i, true);
+    const first = 40_000;
+    for (let at = first; at + 4 <= size; at += 4) view.setInt32(at, at - 8, true);
+    view.setUint32(0, first, true);
+    expect(millisecondsOf(() => findStructure(bytes))).toBeLessThan(kSoonMs);
+    for (let at = first + 4; at + 4 <= size; at += 4) view.setInt32(at, 4, true);
+    expect(millisecondsOf(() => findStructure(bytes))).toBeLessThan(kSoonMs);
+  });
+});
+
+describe("decodeInPlace", () => {
+  test("decodeInPlace: an empty stream changes nothing", () => {
+    const bytes = fleet(kShips);
+    const target = bytes.slice();
+    expect(decodeInPlace(findStructure(bytes), new Uint8Array(0), target)).toBe(true);
+    expect(target).toEqual(bytes);
+  });
+
+  test("decodeInPlace: refuses another size than the structure's", () => {
+    const bytes = fleet(kShips);
+    const structure = findStructure(bytes);
+    expect(decodeInPlace(structure, new Uint8Array(0), bytes.slice(1))).toBe(false);
+  });
+
+  test("decodeInPlace: whatever the stream, it ends and writes inside the buffer", () => {
+    const random = makeRandom(21);
+    const bytes = fleet(kShips);
+    const structure = findStructure(bytes);
+    let accepted = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const target = bytes.slice();
+      const stream = randomBytes(random, 1 + Math.floor(random() * 40));
+      if (decodeInPlace(structure, stream, target)) accepted += 1;
+    }
+    expect(accepted).toBeLessThan(60);
+  });
+
+  test("decodeInPlace: work stays bounded where a stream speaks of many columns that no row has", () => {
+    // All 32,768 rows of a megabyte change, and 262,144 columns are said to occur; there are 8.
+    const stream = Uint8Array.of(0x0f, 0x0b, 0xff, 0xa0, 0x01, 0x00);
+    const bytes = new Uint8Array(1 << 20);
+    const structure = findStructure(bytes);
+    const run = () => expect(decodeInPlace(structure, stream, bytes)).toBe(true);
+    expect(millisecondsOf(run)).toBeLessThan(kSoonMs);
+    expect([...bytes.subarray(0, 32)]).toEqual(Array.from({ length: 32 }, (_, i) => (i === 28 ? 1 : 0)));
+  });
+});
+
+describe("decodeMoved", () => {
+  /** The stream of zeros places one object of the baseline after the other, each as it was. */
+  const refused = (bytes: Uint8Array, size: number) =>
+    decodeMoved(findStructure(bytes), bytes, new Uint8Array(0), new Uint8Array(size));
+
+  test("decodeMoved: an empty target needs an empty stream", () => {
+    const bytes = fleet(kShips);
+    const structure = findStructure(bytes);
+    expect(decodeMoved(structure, bytes, new Uint8Array(0), new Uint8Array(0))).toBe(true);
+    expect(decodeMoved(structure, bytes, Uint8Array.of(1), new Uint8Array(0))).toBe(false);
+  });
+
+  test("decodeMoved: an empty stream keeps a snapshot as it is", () => {
+    const bytes = fleet(kShips);
+    const target = new Uint8Array(bytes.length);
+    expect(decodeMoved(findStructure(bytes), bytes, new Uint8Array(0), target)).toBe(true);
+    expect(target).toEqual(bytes);
+  });
+
+  test("decodeMoved: refuses a target without room, or without objects to fill it", () => {
+    const bytes = fleet(kShips);
+    expect(refused(bytes, bytes.length + 4000)).toBe(true);
+    expect(refused(new Uint8Array(0), 8)).toBe(false);
+  });
+
+  test("decodeMoved: refuses a baseline of another size than the structure's", () => {
+    const bytes = fleet(kShips);
+    const target = new Uint8Array(bytes.length);
+    expect(decodeMoved(findStructure(bytes), bytes.slice(1), new Uint8Array(0), target)).toBe(false);
+  });
+
+  test("decodeMoved: whatever the stream, it ends and accepts next to nothing", () => {
+    const random = makeRandom(31);
+    const bytes = fleet(kShips);
+    const structure = findStructure(bytes);
+    let accepted = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const target = new Uint8Array(bytes.length + Math.floor(random() * 64));
+      const stream = randomBytes(random, 1 + Math.floor(random() * 60));
+      if (decodeMoved(structure, bytes, stream, target)) accepted += 1;
+    }
+    expect(accepted).toBeLessThan(60);
+  });
+});
