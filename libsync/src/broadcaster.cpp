@@ -82,7 +82,7 @@ const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullR
   SharedBytes patch = found.patch_base == base ? found.patch : nullptr;
   if (patch == nullptr) {
     auto made = std::make_shared<Bytes>();
-    make_patch(*baseline, *target, *made);
+    make_patch(*baseline, *target, *made, limits_.patch_format);
     patch = std::move(made);
     ++stats_.patches_encoded;
   }
@@ -102,7 +102,7 @@ const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {
     return cached->second;
   }
   Bytes body;
-  make_patch(*Snapshot::empty(), *entry.store.latest(), body);
+  make_patch(*Snapshot::empty(), *entry.store.latest(), body, limits_.patch_format);
   ++stats_.fulls_encoded;
   UpdateHeader header;
   header.topic = entry.info->id;

@@ -122,12 +122,13 @@ void make_byte_patch(const Snapshot& baseline, const Snapshot& target, Bytes& ou
   }
 }
 
+// Both leave `out` empty if the patch cannot be said in this way.
 void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, bool& moves) {
   out.clear();
   ByteWriter writer(out);
   writer.u8(static_cast<std::uint8_t>(PatchKind::kInPlace));
   writer.u64(target.digest().value);
-  moves = !codec::encode_in_place(baseline.structure(), baseline.bytes(), target.bytes(), out);
+  if (!codec::encode_in_place(baseline.structure(), baseline.bytes(), target.bytes(), out, moves)) out.clear();
 }
 
 void make_moved_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
@@ -136,23 +137,24 @@ void make_moved_patch(const Snapshot& baseline, const Snapshot& target, Bytes& o
   writer.u8(static_cast<std::uint8_t>(PatchKind::kMoved));
   writer.varint(target.size_bytes());
   writer.u64(target.digest().value);
-  codec::encode_moved(baseline.structure(), baseline.bytes(), target.structure(), target.bytes(), out);
+  if (!codec::encode_moved(baseline.structure(), baseline.bytes(), target.structure(), target.bytes(), out))
+    out.clear();
 }
 
 }  // namespace
 
-void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format) {
   SYNC_ASSERT(baseline.size_bytes() <= kMaxSize && target.size_bytes() <= kMaxSize);
   out.clear();
-  const bool has_structure =
-      baseline.size_bytes() > 0 && std::max(baseline.size_bytes(), target.size_bytes()) <= codec::kMaxBytes;
+  const bool has_structure = format >= 2 && baseline.size_bytes() > 0 &&
+                             std::max(baseline.size_bytes(), target.size_bytes()) <= codec::kMaxBytes;
   bool moves = true;
   if (has_structure && baseline.size_bytes() == target.size_bytes()) make_in_place_patch(baseline, target, out, moves);
   const bool are_flatbuffers =
       has_structure && moves && baseline.structure().is_flatbuffer && target.structure().is_flatbuffer;
   Bytes other;
   const auto take_smaller = [&] {
-    if (out.empty() || other.size() < out.size()) out.swap(other);
+    if (!other.empty() && (out.empty() || other.size() < out.size())) out.swap(other);
   };
   if (are_flatbuffers) {
     make_moved_patch(baseline, target, other);

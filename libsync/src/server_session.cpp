@@ -118,7 +118,7 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
 
 void ServerSession::handle_hello(TimePoint now, const protocol::HelloT& hello) {
   if (hello.protocol_min > kProtocolVersion || hello.protocol_max < kProtocolVersion ||
-      hello.patch_format_max < kPatchFormat) {
+      hello.patch_format_max < limits_.patch_format) {
     return fail(now, CloseCode::kVersionUnsupported, ErrorCode::kVersionUnsupported,
                 "client speaks protocol " + std::to_string(hello.protocol_min) + " to " +
                     std::to_string(hello.protocol_max) + ", patch format " + std::to_string(hello.patch_format_max));
@@ -134,7 +134,7 @@ void ServerSession::handle_hello(TimePoint now, const protocol::HelloT& hello) {
   state_ = State::kLive;
   protocol::WelcomeT welcome;
   welcome.protocol = kProtocolVersion;
-  welcome.patch_format = kPatchFormat;
+  welcome.patch_format = limits_.patch_format;
   welcome.session = std::make_unique<protocol::Id128>(config_.session);
   welcome.outcome = protocol::SessionOutcome::kFresh;
   welcome.fresh_reason =

@@ -31,7 +31,7 @@ Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
   update.snapshot = next;
   if (current != nullptr) {
     auto patch = std::make_shared<Bytes>();
-    make_patch(*current, *next, *patch);
+    make_patch(*current, *next, *patch, limits_.patch_format);
     update.base_version = store_.latest_version();
     update.patch = std::move(patch);
   }

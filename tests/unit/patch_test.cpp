@@ -258,6 +258,16 @@ TEST_CASE("apply_patch: refuses every form that is not canonical") {
   check("abcd", {0xfa, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, copy4}, ErrorCode::kMalformed);
 }
 
+TEST_CASE("make_patch: format 1 speaks of bytes only") {
+  const Bytes baseline = bytes_of("abcdefghijkl"), target = bytes_of("abcdefghijkm");
+  Bytes patch;
+  make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), patch);
+  CHECK(patch[0] == static_cast<std::byte>(PatchKind::kInPlace));
+  make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), patch, 1);
+  CHECK(patch[0] == static_cast<std::byte>(PatchKind::kBytes));
+  CHECK(test::model_apply(baseline, patch, kLimits.max_snapshot_bytes) == target);
+}
+
 TEST_CASE("read_patch_header: tells what a patch is for without applying it") {
   const Bytes patch = patch_of(bytes_of("abcdefgh"), bytes_of("abc"));
   const Result<PatchHeader> header = read_patch_header(patch);

@@ -568,6 +568,21 @@ TEST_CASE("session: what no client sends is answered by a typed Disconnect, and 
   CHECK(holds(live.connection, "world", state(2)));
 }
 
+TEST_CASE("session: patches are of the format that the limits name") {
+  for (const std::uint8_t format : {1, 2}) {
+    CAPTURE(static_cast<int>(format));
+    Limits limits;
+    limits.patch_format = format;
+    Live live(limits);
+    for (std::uint8_t i = 2; i < 9; ++i) {
+      live.world.publish(0, state(i));
+      live.world.advance(kTick);
+      CHECK(holds(live.connection, "world", state(i)));
+    }
+    CHECK(live.connection.client_saw<PeerError>().empty());
+  }
+}
+
 TEST_CASE("session: a flood is told when to come back, and ends when it goes on") {
   Limits limits;
   limits.max_rate_violations = 10;

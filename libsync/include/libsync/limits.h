@@ -24,6 +24,10 @@ struct Limits {
   std::uint32_t messages_per_second = 60;
   std::uint32_t messages_burst = 120;
   std::uint32_t max_rate_violations = 240;
+  // Highest format of the patches that a server sends; clients that understand less are refused. Format 2 makes them
+  // much smaller, but a client in JavaScript still needs some milliseconds for one in which thousands of values
+  // changed.
+  std::uint8_t patch_format = 1;
   // State updates per topic and session. Changes in between are conflated into the next update.
   std::uint32_t updates_per_second = 10;
   // Control messages waiting to be written to one peer. Beyond either bound the connection ends with kSlowConsumer.

@@ -34,11 +34,11 @@ struct PatchHeader {
   std::size_t body_offset = 0;                     // where the rest begins in the patch
 };
 
-// Replaces `out` with the patch that turns `baseline` into `target`, reusing its capacity.
-// Cost: one pass over `target` where nothing moved; where something did, the structure of the target too, which is kept
-// with it and serves the next patch.
-// Size: at most target.size_bytes() + kPatchOverheadBytes.
-void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out);
+// Replaces `out` with the patch that turns `baseline` into `target`, reusing its capacity. `format`: 1 makes kBytes
+// only, which are larger, and cheaper for those who apply them. Cost: one pass over `target` where nothing moved; where
+// something did, the structure of the target too, which is kept with it and serves the next patch. Size: at most
+// target.size_bytes() + kPatchOverheadBytes.
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format = kPatchFormat);
 
 // Errors: kMalformed.
 [[nodiscard]] Result<PatchHeader> read_patch_header(BytesView patch);

@@ -83,7 +83,7 @@ void Undo::restore(std::byte* to) const {
     std::memcpy(to + pieces[i].position, bytes.data() + pieces[i].kept, pieces[i].size);
 }
 
-bool encode_in_place(const Structure& structure, BytesView baseline, BytesView target, Bytes& out) {
+bool encode_in_place(const Structure& structure, BytesView baseline, BytesView target, Bytes& out, bool& moves) {
   const std::uint32_t size = structure.size_bytes;
   std::vector<TypeChanges> all(structure.types.size());
   std::vector<std::vector<std::uint32_t>> first_rows(structure.types.size());
@@ -124,7 +124,7 @@ bool encode_in_place(const Structure& structure, BytesView baseline, BytesView t
   for (std::uint32_t t = 0; t < structure.types.size(); ++t) {
     const Type& type = structure.types[t];
     if (type.kind != Kind::kText) {
-      residual.rows(t, all[t].changes, [](Entry) {});
+      if (!residual.rows(t, all[t].changes, [](Entry) {})) return false;
       continue;
     }
     residual.texts(static_cast<std::uint32_t>(type.objects.size()), all[t].texts);
@@ -136,8 +136,9 @@ bool encode_in_place(const Structure& structure, BytesView baseline, BytesView t
     }
   }
   encoder.finish(out);
+  moves = false;
   for (std::uint32_t t = 0; t < structure.types.size(); ++t) {
-    if (is_structural(structure, t, all[t].changes)) return false;
+    moves = moves || is_structural(structure, t, all[t].changes);
   }
   return true;
 }
@@ -230,7 +231,7 @@ bool code_contents(Coder&, ResidualCoder<Coder>& residual, const Arrangement& ar
 
 }  // namespace
 
-void encode_moved(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+bool encode_moved(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
                   Bytes& out) {
   std::vector<Wish> wishes = match(base, baseline, target_structure, target);
   Encoder encoder;
@@ -242,17 +243,18 @@ void encode_moved(const Structure& base, BytesView baseline, const Structure& ta
   auto* bytes = const_cast<std::byte*>(target.data());
   ResidualCoder<Encoder> residual(encoder, rows, bytes);
   ArrangementCoder<Encoder> coder(encoder, arrangement, bytes, residual);
-  SYNC_ASSERT(coder.run(wishes));
+  if (!coder.run(wishes)) return false;
   arrangement.finish();
   Bytes prediction(target.size());
   arrangement.predict(prediction.data());
-  SYNC_ASSERT(coder.elements(prediction.data()));
+  if (!coder.elements(prediction.data())) return false;
   for (const Placed& object : arrangement.placed) {
     if (object.source == kNone)
       std::memcpy(prediction.data() + object.start, bytes + object.start, object.end - object.start);
   }
-  SYNC_ASSERT(code_contents(encoder, residual, arrangement, rows, bytes, prediction.data()));
+  if (!code_contents(encoder, residual, arrangement, rows, bytes, prediction.data())) return false;
   encoder.finish(out);
+  return true;
 }
 
 bool decode_moved(const Structure& base, BytesView baseline, BytesView patch, Bytes& target) {

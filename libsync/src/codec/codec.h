@@ -9,11 +9,12 @@ namespace libsync::codec {
 // Larger snapshots are not looked into.
 inline constexpr std::size_t kMaxBytes = 0x7fffffff;
 
-// Appends to `out` what turns `baseline` into `target`, which has the same size. False: something that others refer to
-// or that refers to others changed, so that encode_moved() may find less to say.
-bool encode_in_place(const Structure& structure, BytesView baseline, BytesView target, Bytes& out);
+// Appends to `out` what turns `baseline` into `target`, which has the same size. `moves`: something that others refer
+// to or that refers to others changed, so that encode_moved() may find less to say. False: it cannot be said in this
+// way.
+bool encode_in_place(const Structure& structure, BytesView baseline, BytesView target, Bytes& out, bool& moves);
 // The same where objects came, went or moved.
-void encode_moved(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+bool encode_moved(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
                   Bytes& out);
 
 // What was there before an in-place patch.
