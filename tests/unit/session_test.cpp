@@ -569,10 +569,10 @@ TEST_CASE("session: what no client sends is answered by a typed Disconnect, and 
 }
 
 TEST_CASE("session: patches are of the format that the limits name") {
-  for (const std::uint8_t format : {1, 2}) {
-    CAPTURE(static_cast<int>(format));
+  for (const int format : {1, 2}) {
+    CAPTURE(format);
     Limits limits;
-    limits.patch_format = format;
+    limits.patch_format = static_cast<std::uint8_t>(format);
     Live live(limits);
     for (std::uint8_t i = 2; i < 9; ++i) {
       live.world.publish(0, state(i));
