@@ -459,6 +459,8 @@ class Structure:
             self.covered[word] = 1
 
     def claim_table(self, p, slot):
+        if p in self.owner:
+            return
         vtable = self.table_vtable(p)
         if vtable.type is None:
             if slot.type is None:
@@ -476,11 +478,15 @@ class Structure:
                 self.queue.append(vtable.type)
 
     def claim_string(self, p, slot):
+        if p in self.owner:
+            return
         if slot.type is None:
             slot.type = self.make_type(STRING)
         self.claim(p, slot.type, 5 + u32(self.data, p))
 
     def claim_references(self, p, slot, kind):
+        if p in self.owner:
+            return
         if slot.type is None:
             slot.type = self.make_type(kind)
         c = u32(self.data, p)
@@ -562,7 +568,7 @@ class Structure:
                     continue
                 is_text = all(self.is_string(q) for q in targets)
                 largest = max(u32(self.data, q) for q in targets)
-                is_weak = (len(targets) < 4 and not is_text) or largest < 4
+                is_weak = len(targets) < 4 and (not is_text or largest < 4)
                 order = (2 if is_weak else 0 if is_text else 1, -len(targets))
                 found.append((order, field, is_text, is_weak, targets))
         return sorted(found, key=lambda candidate: candidate[0])
@@ -768,14 +774,14 @@ class Arrangement:
         type_ = self.structure.types[number]
         if number == 1:
             require(self.new_vtables_named < len(self.new_vtables), "no new vtable")
-            self.vtable = (type_, self.new_vtables[self.new_vtables_named])
+            self.vtable = self.new_vtables[self.new_vtables_named]
             self.new_vtables_named += 1
             return
         w = self.number("W")
         require(type_.vtables and w <= len(type_.vtables), "no such vtable")
         if w == len(type_.vtables):
             self.decode_vtable(type_)
-        self.vtable = (type_, type_.vtables[w])
+        self.vtable = type_.vtables[w]
 
     def decode_vtable(self, type_):
         like = type_.vtables[0]
@@ -829,11 +835,10 @@ class Arrangement:
             require(s.start == 0, "not the first object")
             return self.end
         if kind == VTABLES:
-            o.vtable = self.vtable[1] if self.vtable else s.vtable
+            o.vtable = self.vtable or s.vtable
             return o.vtable.z
         if kind == TABLE:
-            require(self.vtable is None or self.vtable[0] is s.type, "vtable of another type")
-            o.vtable = self.vtable[1] if self.vtable else self.expected_vtable(s)
+            o.vtable = self.vtable or self.expected_vtable(s)
             return o.vtable.t
         o.count = u32(self.baseline, s.start)
         if kind == DATA:
