@@ -105,10 +105,10 @@ class ArrangementCoder {
           }
           break;
         case Step::kResize:
-          if (overrides.resizes || !resize(wishes, next, last, overrides)) return false;
+          if (overrides.resizes || !resize(wishes, next, overrides)) return false;
           break;
         case Step::kReshape:
-          if (overrides.reshapes || !reshape(wishes, next, last, overrides)) return false;
+          if (overrides.reshapes || !reshape(wishes, next, overrides)) return false;
           break;
         case Step::kPad: {
           if (overrides.pads) return false;
@@ -220,7 +220,7 @@ class ArrangementCoder {
 
   // The source of the next object. A Decoder learns it from the step that places it, which comes later: so what an
   // override needs to know of it is coded relative to nothing but the type, which is coded with the override.
-  bool resize(const std::vector<Wish>& wishes, std::size_t next, Step, Overrides& overrides) {
+  bool resize(const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
     overrides.resizes = true;
     bool is_data = false;
     if constexpr (!Coder::kDecodes)
@@ -249,7 +249,7 @@ class ArrangementCoder {
     return true;
   }
 
-  bool reshape(const std::vector<Wish>& wishes, std::size_t next, Step, Overrides& overrides) {
+  bool reshape(const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
     overrides.reshapes = true;
     std::uint32_t type = 0, which = 0;
     if constexpr (!Coder::kDecodes) type = shape_type(wishes[next]);
