@@ -9,7 +9,7 @@
 
 namespace libsync::tools {
 
-// Per pair prepare(); then some times before_encode(), encode(); then some times apply(), result(). What is timed is
+// Per pair prepare(); then some times before_encode(), encode(); then some times before_apply(), apply(), result(). What is timed is
 // encode() and apply() alone.
 class Coder {
  public:
@@ -28,6 +28,7 @@ class Coder {
   virtual void before_encode() {}
   // Replaces `patch`. False: it failed.
   virtual bool encode(Bytes& patch) = 0;
+  virtual void before_apply() {}
   virtual bool apply(BytesView patch) = 0;
   // Of the last apply(); valid until the next call of anything.
   virtual BytesView result() const = 0;

@@ -75,7 +75,8 @@ Measurement measure(const traces::TraceReader& trace, std::size_t lag, Coder& co
         passes, effort.max_pair_seconds, [&] { coder.before_encode(); }, [&] { return coder.encode(patch); });
     const double apply = encode < 0 ? -1
                                     : median_seconds(
-                                          passes, effort.max_pair_seconds, [] {}, [&] { return coder.apply(patch); });
+                                          passes, effort.max_pair_seconds, [&] { coder.before_apply(); },
+                                          [&] { return coder.apply(patch); });
     all.verified = all.verified && apply >= 0 && std::ranges::equal(coder.result(), target);
     if (!all.verified) break;
     sizes.push_back(static_cast<double>(patch.size()));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -122,48 +123,82 @@ void make_byte_patch(const Snapshot& baseline, const Snapshot& target, Bytes& ou
   }
 }
 
-// Both leave `out` empty if the patch cannot be said in this way.
-void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, bool& moves) {
-  out.clear();
-  ByteWriter writer(out);
-  writer.u8(static_cast<std::uint8_t>(PatchKind::kInPlace));
+// A patch in the making, and the context after it.
+struct Draft {
+  Bytes bytes;
+  std::unique_ptr<codec::Context> context;
+
+  bool is_there() const { return !bytes.empty(); }
+};
+
+// Both make of `draft`, which holds the context before, one that is there, or none if it cannot be said in this way.
+void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, const codec::Differences& differences,
+                         bool continues, Draft& draft) {
+  ByteWriter writer(draft.bytes);
+  writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(PatchKind::kInPlace) | (continues ? kContinuesBit : 0)));
   writer.u64(target.digest().value);
-  if (!codec::encode_in_place(baseline.structure(), baseline.bytes(), target.bytes(), out, moves)) out.clear();
+  if (!codec::encode_in_place(*draft.context, baseline.bytes(), target.bytes(), differences, draft.bytes))
+    draft.bytes.clear();
 }
 
-void make_moved_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
-  out.clear();
-  ByteWriter writer(out);
-  writer.u8(static_cast<std::uint8_t>(PatchKind::kMoved));
+void make_moved_patch(const Snapshot& baseline, const Snapshot& target, bool continues, Draft& draft) {
+  ByteWriter writer(draft.bytes);
+  writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(PatchKind::kMoved) | (continues ? kContinuesBit : 0)));
   writer.varint(target.size_bytes());
   writer.u64(target.digest().value);
-  if (!codec::encode_moved(baseline.structure(), baseline.bytes(), target.structure(), target.bytes(), out))
-    out.clear();
+  if (!codec::encode_moved(*draft.context, baseline.bytes(), *target.structure(), target.bytes(), draft.bytes))
+    draft.bytes.clear();
+}
+
+// In the way that is smaller. Nothing if it cannot be said.
+Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, Bytes buffer,
+                            std::unique_ptr<codec::Context> context, bool continues) {
+  const bool is_flatbuffer = context->structure->is_flatbuffer;
+  Draft in_place, moved;
+  buffer.clear();
+  bool moves = true;
+  if (baseline.size_bytes() == target.size_bytes()) {
+    const codec::Differences differences =
+        codec::differences_of(*context->structure, baseline.bytes(), target.bytes());
+    moves = differences.moves;
+    if (moves && is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
+    in_place.context = std::move(context);
+    in_place.bytes = std::move(buffer);
+    make_in_place_patch(baseline, target, differences, continues, in_place);
+  } else {
+    moved.context = std::move(context);
+  }
+  if (!moves || !is_flatbuffer || !target.structure()->is_flatbuffer) return in_place;
+  make_moved_patch(baseline, target, continues, moved);
+  const bool is_smaller = moved.is_there() && (!in_place.is_there() || moved.bytes.size() < in_place.bytes.size());
+  return is_smaller ? std::move(moved) : std::move(in_place);
 }
 
 }  // namespace
 
-void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format) {
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format,
+                PatchContext* context) {
   SYNC_ASSERT(baseline.size_bytes() <= kMaxSize && target.size_bytes() <= kMaxSize);
-  out.clear();
+  Draft draft;
   const bool has_structure = format >= 2 && baseline.size_bytes() > 0 &&
                              std::max(baseline.size_bytes(), target.size_bytes()) <= codec::kMaxBytes;
-  bool moves = true;
-  if (has_structure && baseline.size_bytes() == target.size_bytes()) make_in_place_patch(baseline, target, out, moves);
-  const bool are_flatbuffers =
-      has_structure && moves && baseline.structure().is_flatbuffer && target.structure().is_flatbuffer;
-  Bytes other;
-  const auto take_smaller = [&] {
-    if (!other.empty() && (out.empty() || other.size() < out.size())) out.swap(other);
-  };
-  if (are_flatbuffers) {
-    make_moved_patch(baseline, target, other);
-    take_smaller();
+  const bool continues = context != nullptr && context->is_at(baseline);
+  if (has_structure) {
+    std::unique_ptr<codec::Context> state = continues ? context->release() : nullptr;
+    if (state == nullptr) state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}});
+    draft = make_structured_patch(baseline, target, std::move(out), std::move(state), continues);
   }
-  if (out.empty() || (moves && !are_flatbuffers) || out.size() > target.size_bytes()) {
+  // Between others than FlatBuffers bytes may have moved, which no structure tells of.
+  if (!draft.is_there() || (!draft.context->structure->is_flatbuffer && draft.bytes.size() > 64) ||
+      draft.bytes.size() > target.size_bytes()) {
+    Bytes other;
     make_byte_patch(baseline, target, other);
-    take_smaller();
+    if (!draft.is_there() || other.size() < draft.bytes.size()) draft = Draft{std::move(other), nullptr};
   }
+  out = std::move(draft.bytes);
+  if (context == nullptr) return;
+  context->close();
+  if (draft.context != nullptr) context->hold(std::move(draft.context), target);
 }
 
 Result<PatchHeader> read_patch_header(BytesView patch) {
@@ -172,7 +207,11 @@ Result<PatchHeader> read_patch_header(BytesView patch) {
   std::uint8_t kind = 0;
   std::uint64_t size = 0;
   if (!reader.read_u8(kind)) return malformed("empty");
-  if (kind < 1 || kind > static_cast<std::uint8_t>(PatchKind::kMoved)) return malformed("unknown kind");
+  header.continues = (kind & kContinuesBit) != 0;
+  kind &= static_cast<std::uint8_t>(~kContinuesBit);
+  if (kind < (header.continues ? 2 : 1) || kind > static_cast<std::uint8_t>(PatchKind::kMoved)) {
+    return malformed("unknown kind");
+  }
   header.kind = static_cast<PatchKind>(kind);
   if (header.kind == PatchKind::kBytes) {
     if (!reader.read_varint(size, kMaxSize)) return malformed("bad baseline size");
@@ -189,7 +228,10 @@ Result<PatchHeader> read_patch_header(BytesView patch) {
   return header;
 }
 
-Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits) {
+Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits,
+                                PatchContext* context) {
+  const bool is_at_baseline = context != nullptr && context->is_at(baseline);
+  std::unique_ptr<codec::Context> state = context != nullptr ? context->release() : nullptr;
   const Result<PatchHeader> header = read_patch_header(patch);
   if (!header) return header.error();
   if (header->baseline_size_bytes.value_or(baseline.size_bytes()) != baseline.size_bytes()) {
@@ -202,6 +244,13 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
   if (header->kind != PatchKind::kBytes && (baseline.size_bytes() == 0 || baseline.size_bytes() > codec::kMaxBytes)) {
     return malformed("no baseline to speak of");
   }
+  if (header->continues && !is_at_baseline) {
+    return Error{ErrorCode::kWrongBaseline, "patch: continues what was not received"};
+  }
+  if (!header->continues) state = nullptr;
+  if (header->kind != PatchKind::kBytes && state == nullptr) {
+    state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}});
+  }
   const BytesView body = patch.subspan(header->body_offset);
   Bytes target;
   switch (header->kind) {
@@ -212,20 +261,19 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
     case PatchKind::kInPlace: {
       target.assign(baseline.bytes().begin(), baseline.bytes().end());
       codec::Undo undo;
-      if (!codec::decode_in_place(baseline.structure(), body, target.data(), undo))
-        return malformed("changes that do not fit");
+      if (!codec::decode_in_place(*state, body, target.data(), undo)) return malformed("changes that do not fit");
       break;
     }
     case PatchKind::kMoved:
       target.resize(target_size);
-      if (!codec::decode_moved(baseline.structure(), baseline.bytes(), body, target))
-        return malformed("moves that do not fit");
+      if (!codec::decode_moved(*state, baseline.bytes(), body, target)) return malformed("moves that do not fit");
       break;
   }
   SnapshotPtr snapshot = Snapshot::take(std::move(target), &baseline);
   if (snapshot->digest() != header->digest) {
     return Error{ErrorCode::kDigestMismatch, "patch: the result is not the sender's"};
   }
+  if (context != nullptr && state != nullptr) context->hold(std::move(state), *snapshot);
   return snapshot;
 }
 

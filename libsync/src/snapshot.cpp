@@ -11,10 +11,10 @@ Snapshot::Snapshot(Bytes bytes, Fingerprints fingerprints)
 
 Snapshot::~Snapshot() = default;
 
-const codec::Structure& Snapshot::structure() const {
+const std::shared_ptr<const codec::Structure>& Snapshot::structure() const {
   std::call_once(structure_once_,
-                 [this] { structure_ = std::make_unique<const codec::Structure>(codec::find_structure(bytes())); });
-  return *structure_;
+                 [this] { structure_ = std::make_shared<const codec::Structure>(codec::find_structure(bytes())); });
+  return structure_;
 }
 
 SnapshotPtr Snapshot::copy_of(BytesView bytes) { return take(Bytes(bytes.begin(), bytes.end())); }

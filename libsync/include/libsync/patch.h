@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "libsync/limits.h"
+#include "libsync/patch_context.h"
 #include "libsync/result.h"
 #include "libsync/snapshot.h"
 #include "libsync/types.h"
@@ -18,16 +19,20 @@ inline constexpr std::uint8_t kPatchFormat = 2;
 // A patch is never larger than its target plus this: header and one add.
 inline constexpr std::size_t kPatchOverheadBytes = 32;
 
-// The first byte of a patch.
+// The first byte of a patch, without kContinuesBit.
 enum class PatchKind : std::uint8_t {
   kBytes = 1,    // between any bytes: copies, additions, differences
   kInPlace = 2,  // between FlatBuffers of which nothing moved: rows and columns that changed
   kMoved = 3,    // between FlatBuffers: where each object comes from, then as kInPlace
 };
 
+// Set in the first byte: the patch continues a context, which its receiver must hold. Never with kBytes.
+inline constexpr std::uint8_t kContinuesBit = 4;
+
 // The fixed part of a patch.
 struct PatchHeader {
   PatchKind kind = PatchKind::kBytes;
+  bool continues = false;
   std::optional<std::size_t> baseline_size_bytes;  // kBytes
   std::optional<std::size_t> target_size_bytes;    // kBytes, kMoved; else that of the baseline
   Digest digest;                                   // of the target
@@ -36,9 +41,11 @@ struct PatchHeader {
 
 // Replaces `out` with the patch that turns `baseline` into `target`, reusing its capacity. `format`: 1 makes kBytes
 // only, which are larger, and cheaper for those who apply them. Cost: one pass over `target` where nothing moved; where
-// something did, the structure of the target too, which is kept with it and serves the next patch. Size: at most
-// target.size_bytes() + kPatchOverheadBytes.
-void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format = kPatchFormat);
+// something did, the structure of the target too. Size: at most target.size_bytes() + kPatchOverheadBytes.
+// `context`: if it is at `baseline` the patch continues it, else one is begun; in both cases it is at `target`
+// afterwards, or closed. Without one the patch stands alone and nothing is kept.
+void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, std::uint8_t format = kPatchFormat,
+                PatchContext* context = nullptr);
 
 // Errors: kMalformed.
 [[nodiscard]] Result<PatchHeader> read_patch_header(BytesView patch);
@@ -47,6 +54,8 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
 // touched. Allocates at most the declared size, after checking it. Work: linear in patch plus target.
 // Errors: kWrongBaseline (other size), kDigestMismatch, kMalformed (also where the baseline is not the sender's),
 // kSnapshotTooBig. After any of them the state can be had again whole (GetState).
-[[nodiscard]] Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits);
+// `context`: as in make_patch(); a patch that continues one is malformed without it. After an error it is closed.
+[[nodiscard]] Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits,
+                                              PatchContext* context = nullptr);
 
 }  // namespace libsync

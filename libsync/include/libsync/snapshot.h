@@ -32,7 +32,7 @@ class Snapshot {
   const Fingerprints& fingerprints() const { return fingerprints_; }
   Digest digest() const { return fingerprints_.digest(); }
   // What patches need to know of the bytes. Found at the first call, then kept; any thread.
-  const codec::Structure& structure() const;
+  const std::shared_ptr<const codec::Structure>& structure() const;
 
   ~Snapshot();
 
@@ -42,7 +42,7 @@ class Snapshot {
   Bytes bytes_;
   Fingerprints fingerprints_;
   mutable std::once_flag structure_once_;
-  mutable std::unique_ptr<const codec::Structure> structure_;
+  mutable std::shared_ptr<const codec::Structure> structure_;
 };
 
 }  // namespace libsync

@@ -20,30 +20,19 @@ std::string fields_of(const Shape& shape) {
 }  // namespace
 
 Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint32_t target_size_bytes)
-    : base(structure), baseline(bytes), target_size(target_size_bytes), shapes(structure.shapes) {
-  for (const Type& type : base.types) {
-    Type& copy = types.emplace_back();
-    copy.kind = type.kind;
-    copy.is_whole = type.is_whole;
-    copy.is_aligned = type.is_aligned;
-    copy.element = type.element;
-    copy.stride = type.stride;
-    copy.fields = type.fields;
-    copy.shapes = type.shapes;
-    copy.columns = type.columns;
-  }
-  n_placed_.resize(types.size());
-  first_of_kind_.resize(shapes.size(), kNone);
-  at_alignment_.resize(shapes.size(), {kNone, kNone});
-  for (const Type& type : types) {
+    : base(structure), baseline(bytes), target_size(target_size_bytes) {
+  n_placed_.resize(types().size());
+  first_of_kind_.resize(shapes().size(), kNone);
+  at_alignment_.resize(shapes().size(), {kNone, kNone});
+  for (const Type& type : types()) {
     std::unordered_map<std::string, std::uint32_t> first;
     for (const std::uint32_t shape : type.shapes) {
-      first_of_kind_[shape] = first.try_emplace(fields_of(shapes[shape]), shape).first->second;
+      first_of_kind_[shape] = first.try_emplace(fields_of(shapes()[shape]), shape).first->second;
     }
   }
-  for (const Type& type : base.types) {
-    if (type.kind != Kind::kTable) continue;
-    for (const Object& object : type.objects) {
+  for (std::uint32_t type = 0; type < types().size(); ++type) {
+    if (types()[type].kind != Kind::kTable) continue;
+    for (const Object& object : base.groups[type].objects) {
       std::uint32_t& shape = at_alignment_[first_of_kind_[object.shape]][object.end / 4 % 2];
       if (shape == kNone) shape = object.shape;
     }
@@ -58,18 +47,20 @@ std::uint32_t Arrangement::expected_shape(std::uint32_t source, std::uint32_t en
 }
 
 std::uint32_t Arrangement::expected_count(std::uint32_t source) const {
-  const std::uint32_t count = load32(baseline.data() + base.object(source).start);
-  const std::uint32_t element = types[base.objects[source].type].element;
+  const std::uint32_t count = old_count(base.object(source));
+  const std::uint32_t element = types()[base.objects[source].type].element;
   // The one list of all objects of a type grows and shrinks with them.
-  return element != kNone && count == base.types[element].objects.size() ? n_placed_[element] : count;
+  return element != kNone && count == base.groups[element].objects.size() ? n_placed_[element] : count;
 }
 
 std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
+  if (own_schema_ == nullptr) own_schema_ = std::make_shared<Schema>(*base.schema);
+  Schema& schema = *own_schema_;
   shape.type = type;
-  assign_columns(shape, types[type]);
-  const auto index = static_cast<std::uint32_t>(shapes.size());
-  shapes.push_back(std::move(shape));
-  types[type].shapes.push_back(index);
+  assign_columns(shape, schema.types[type]);
+  const auto index = static_cast<std::uint32_t>(schema.shapes.size());
+  schema.shapes.push_back(std::move(shape));
+  schema.types[type].shapes.push_back(index);
   fresh_shapes.push_back(index);
   return index;
 }
@@ -77,7 +68,7 @@ std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
 bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end,
                         Placed& object) {
   const ObjectId id = base.objects[source];
-  const Type& type = types[id.type];
+  const Type& type = types()[id.type];
   const Object& from = base.object(source);
   object = Placed{};
   object.end = end;
@@ -90,20 +81,20 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   std::uint32_t align = 4;
   switch (type.kind) {
     case Kind::kOther:
-      if (from.start != 0) return false;
-      core = end;
+      core = from.start == 0 ? end : size_of(from);
+      align = 1;
       break;
     case Kind::kVTable:
       object.shape = overrides.reshapes ? overrides.shape : from.shape;
-      core = shapes[object.shape].size;
+      core = shapes()[object.shape].size;
       align = 1;
       break;
     case Kind::kTable:
       object.shape = overrides.reshapes ? overrides.shape : expected_shape(source, end);
-      core = shapes[object.shape].table_size;
+      core = shapes()[object.shape].table_size;
       break;
     case Kind::kText:
-      object.count = overrides.resizes ? overrides.count : load32(baseline.data() + from.start);
+      object.count = overrides.resizes ? overrides.count : old_count(from);
       core = std::uint64_t{5} + object.count;
       break;
     case Kind::kReferences:
@@ -111,7 +102,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
       core = 4 + 4 * std::uint64_t{object.count};
       break;
     case Kind::kData: {
-      std::uint64_t count = size_of(from) >= 4 ? load32(baseline.data() + from.start) : 0;
+      std::uint64_t count = old_count(from);
       if (overrides.resizes) {
         std::uint64_t left = count;
         for (const Splice& splice : overrides.splices) {
@@ -137,7 +128,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   const std::uint32_t start = end - static_cast<std::uint32_t>(core);
   // The elements begin behind the length.
   object.start = align == 8 && start >= 4 ? (start + 4) / 8 * 8 - 4 : start / std::min(align, 4u) * std::min(align, 4u);
-  return true;
+  return object.start % 2 == 0;
 }
 
 void Arrangement::push(const Placed& object) {
@@ -147,10 +138,10 @@ void Arrangement::push(const Placed& object) {
 
 void Arrangement::finish() {
   std::reverse(placed.begin(), placed.end());
-  members.assign(types.size(), {});
-  known.assign(types.size(), {});
-  known_index.assign(types.size(), {});
-  shape_position_.assign(shapes.size(), 0);
+  members.assign(types().size(), {});
+  known.assign(types().size(), {});
+  known_index.assign(types().size(), {});
+  shape_position_.assign(shapes().size(), 0);
   const auto n_objects = static_cast<std::uint32_t>(base.objects.size());
   copies_begin_.assign(n_objects + 1, 0);
   for (std::uint32_t i = 0; i < placed.size(); ++i) {
@@ -158,12 +149,12 @@ void Arrangement::finish() {
     members[object.type].push_back(i);
     if (object.source == kNone) continue;
     ++copies_begin_[object.source + 1];
-    if (types[object.type].kind == Kind::kVTable) shape_position_[object.shape] = object.start;
+    if (types()[object.type].kind == Kind::kVTable) shape_position_[object.shape] = object.start;
     if (object.is_fresh) continue;
-    known[object.type].push_back({object.start, object.end, object.shape});
+    known[object.type].objects.push_back({object.start, object.end, object.shape});
     known_index[object.type].push_back(i);
   }
-  for (std::size_t type = 0; type < types.size(); ++type) types[type].count_rows(known[type]);
+  for (std::size_t type = 0; type < types().size(); ++type) known[type].count_rows(types()[type]);
   for (std::uint32_t i = 0; i < n_objects; ++i) copies_begin_[i + 1] += copies_begin_[i];
   copies_.resize(copies_begin_[n_objects]);
   std::vector<std::uint32_t> next = copies_begin_;
@@ -186,7 +177,26 @@ std::uint32_t Arrangement::copy_of(std::uint32_t object, std::uint32_t from) con
 
 BytesView Arrangement::source_text(const Placed& object) const {
   const Object& from = base.object(object.source);
-  return baseline.subspan(from.start + 4, load32(baseline.data() + from.start));
+  const std::uint32_t size = size_of(from);
+  return size < 4 ? BytesView() : baseline.subspan(from.start + 4, std::min(old_count(from), size - 4));
+}
+
+std::uint32_t Arrangement::old_count(const Object& object) const {
+  return size_of(object) >= 4 ? load32(baseline.data() + object.start) : 0;
+}
+
+Structure Arrangement::structure() {
+  Structure result;
+  result.schema = own_schema_ != nullptr ? std::shared_ptr<const Schema>(std::move(own_schema_)) : base.schema;
+  result.size_bytes = target_size;
+  result.is_flatbuffer = base.is_flatbuffer;
+  result.groups.resize(result.schema->types.size());
+  result.objects.reserve(placed.size());
+  for (const Placed& object : placed) result.add(object.type, {object.start, object.end, object.shape});
+  for (std::size_t type = 0; type < result.groups.size(); ++type)
+    result.groups[type].count_rows(result.schema->types[type]);
+  result.index();
+  return result;
 }
 
 // The reference at `position` leads to where its target in the baseline went.
@@ -199,9 +209,9 @@ void Arrangement::refer(std::uint32_t position, std::uint32_t target, std::uint3
 
 void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const {
   const Object& from = base.object(object.source);
-  const Shape& old_shape = shapes[from.shape];
-  const Shape& new_shape = shapes[object.shape];
-  const Type& type = types[object.type];
+  const Shape& old_shape = shapes()[from.shape];
+  const Shape& new_shape = shapes()[object.shape];
+  const Type& type = types()[object.type];
   const std::uint32_t old_size = size_of(from), new_size = object.end - object.start;
   const std::byte* source = baseline.data() + from.start;
   std::byte* target = bytes + object.start;
@@ -227,12 +237,12 @@ void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::
 
 void Arrangement::predict_data(const Placed& object, std::byte* bytes) const {
   const Object& from = base.object(object.source);
-  const std::uint32_t stride = types[object.type].stride;
+  const std::uint32_t stride = types()[object.type].stride;
   const std::uint32_t size = object.end - object.start, old_size = size_of(from);
   std::byte* target = bytes + object.start;
   const std::byte* source = baseline.data() + from.start;
   if (object.splices == kNone) {
-    std::memcpy(target, source, std::min({size, old_size, 4 + stride * object.count}));
+    std::memcpy(target, source, std::min<std::uint64_t>({size, old_size, 4 + std::uint64_t{stride} * object.count}));
     return;
   }
   if (size < 4 || old_size < 4) return;
@@ -260,10 +270,10 @@ void Arrangement::predict(std::byte* bytes) const {
     if (object.source == kNone) continue;
     const Object& from = base.object(object.source);
     const std::uint32_t size = object.end - object.start;
-    switch (types[object.type].kind) {
+    switch (types()[object.type].kind) {
       case Kind::kTable: predict_table(object, i, bytes); break;
       case Kind::kVTable: {
-        const Shape& shape = shapes[object.shape];
+        const Shape& shape = shapes()[object.shape];
         const auto put = [&](std::uint32_t at, std::uint32_t value) {
           bytes[object.start + at] = static_cast<std::byte>(value);
           bytes[object.start + at + 1] = static_cast<std::byte>(value >> 8);
@@ -276,14 +286,16 @@ void Arrangement::predict(std::byte* bytes) const {
       case Kind::kText: {
         const BytesView text = source_text(object);
         store32(bytes + object.start, object.count);
-        std::memcpy(bytes + object.start + 4, text.data(), std::min<std::size_t>(text.size(), object.count));
+        if (!text.empty()) {
+          std::memcpy(bytes + object.start + 4, text.data(), std::min<std::size_t>(text.size(), object.count));
+        }
         break;
       }
       case Kind::kReferences: store32(bytes + object.start, object.count); break;
       case Kind::kData: predict_data(object, bytes); break;
       case Kind::kOther:
-        std::memcpy(bytes, baseline.data(), std::min(size, size_of(from)));
-        if (size >= 4 && size_of(from) >= 4) refer(0, load32(baseline.data()), i, bytes);
+        std::memcpy(bytes + object.start, baseline.data() + from.start, std::min(size, size_of(from)));
+        if (object.start == 0 && from.start == 0 && size >= 4 && size_of(from) >= 4) refer(0, load32(baseline.data()), i, bytes);
         break;
     }
   }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "codec/entropy_coder.h"
@@ -36,7 +37,6 @@ enum class Step : std::uint8_t {
   kPad,       // the object that follows has other padding behind it
   kRaw,       // bytes like nothing in the baseline
 };
-inline constexpr std::size_t kSteps = 9;
 
 // An object of the target.
 struct Placed {
@@ -64,6 +64,10 @@ class Arrangement {
  public:
   Arrangement(const Structure& base, BytesView baseline, std::uint32_t target_size);
 
+  const Schema& schema() const { return own_schema_ != nullptr ? *own_schema_ : *base.schema; }
+  const std::vector<Type>& types() const { return schema().types; }
+  const std::vector<Shape>& shapes() const { return schema().shapes; }
+
   // Where `source` ends up if it ends at `end`. False: it does not fit.
   bool place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end, Placed& placed);
   // Elements of a vector of references, as far as the objects placed so far tell.
@@ -81,20 +85,24 @@ class Arrangement {
   // Fills bytes with the prediction, references between objects included. Elements of vectors are left out.
   void predict(std::byte* bytes) const;
   BytesView source_text(const Placed& placed) const;
+  // The u32 that an object of the baseline begins with: its length. 0 if it is too short.
+  std::uint32_t old_count(const Object& object) const;
+  // What the target is made of, in the words of the baseline. Once, at the end.
+  Structure structure();
 
   const Structure& base;
   BytesView baseline;
   std::uint32_t target_size;
-  std::vector<Type> types;    // the baseline's without their objects; columns may be added
-  std::vector<Shape> shapes;  // the baseline's, then new ones
-  std::vector<std::uint32_t> fresh_shapes;
+  std::vector<std::uint32_t> fresh_shapes;  // behind the baseline's
   std::vector<Placed> placed;  // back to front until finish(), then front to back
   std::vector<std::vector<Splice>> splices;
   std::vector<std::vector<std::uint32_t>> members;      // [types] indices in placed
-  std::vector<std::vector<Object>> known;               // [types] objects with a predecessor
+  std::vector<Group> known;                             // [types] objects with a predecessor
   std::vector<std::vector<std::uint32_t>> known_index;  // [types] their indices in placed
 
  private:
+  std::shared_ptr<Schema> own_schema_;  // null while it is the baseline's
+
   void predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const;
   void predict_data(const Placed& object, std::byte* bytes) const;
   void refer(std::uint32_t position, std::uint32_t target_of_source, std::uint32_t index, std::byte* bytes) const;

@@ -32,8 +32,10 @@ template <typename Coder>
 class ArrangementCoder {
  public:
   // `bytes`: the target. Raw bytes are read from it (Encoder) or written to it (Decoder).
-  ArrangementCoder(Coder& coder, Arrangement& arrangement, std::byte* bytes, ResidualCoder<Coder>& characters)
+  ArrangementCoder(Coder& coder, ArrangementModels& models, Arrangement& arrangement, std::byte* bytes,
+                   ResidualCoder<Coder>& characters)
       : coder_(coder),
+        models_(models),
         out_(arrangement),
         bytes_(bytes),
         characters_(characters),
@@ -51,9 +53,9 @@ class ArrangementCoder {
       std::uint32_t count = 0;
       Step step = Step::kRun;
       if constexpr (!Coder::kDecodes) step = choose(wishes, next, last, overrides, count);
-      step = static_cast<Step>(coder_.nibble(steps_[previous], static_cast<std::uint32_t>(step)));
+      step = static_cast<Step>(coder_.nibble(models_.steps[previous], static_cast<std::uint32_t>(step)));
       if (static_cast<std::size_t>(step) >= kSteps) return false;
-      Number& counts = counts_[previous * kSteps + static_cast<std::size_t>(step)];
+      Number& counts = models_.counts[previous * kSteps + static_cast<std::size_t>(step)];
       previous = static_cast<std::uint32_t>(step);
       switch (step) {
         case Step::kRun:
@@ -71,14 +73,14 @@ class ArrangementCoder {
           const bool is_jump = step == Step::kJump;
           std::uint32_t type = 0;
           if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes[next].source].type;
-          type = coder_.number(is_jump ? jump_type_ : fresh_type_, type);
-          if (type >= out_.types.size()) return false;
+          type = coder_.number(is_jump ? models_.jump_type : models_.fresh_type, type);
+          if (type >= out_.types().size()) return false;
           if (is_jump) {
             const std::uint32_t here = rank_at_cursor(type);
             std::uint32_t rank = 0;
             if constexpr (!Coder::kDecodes) rank = out_.base.objects[wishes[next].source].rank;
-            rank = here - 1 - unzigzag(coder_.number(jump_, zigzag(here - 1 - rank)));
-            if (rank >= out_.base.types[type].objects.size()) return false;
+            rank = here - 1 - unzigzag(coder_.number(models_.jump, zigzag(here - 1 - rank)));
+            if (rank >= out_.base.groups[type].objects.size()) return false;
             from_ = index_of(type, rank);
           } else {
             from_ = template_of(type);
@@ -115,14 +117,14 @@ class ArrangementCoder {
           overrides.pads = true;
           std::uint32_t padding = 0;
           if constexpr (!Coder::kDecodes) padding = wishes[next].overrides.padding;
-          overrides.padding = coder_.number(padding_, padding);
+          overrides.padding = coder_.number(models_.padding, padding);
           break;
         }
         case Step::kRaw:
           if (overrides.any()) return false;
           if constexpr (!Coder::kDecodes) count = end - (next + 1 < wishes.size() ? wishes[next + 1].end : 0);
           count = coder_.number(counts, count - 1) + 1;
-          if (count > end) return false;
+          if (count > end || (end - count) % 2 != 0) return false;
           raw(end - count, end);
           end -= count;
           ++next;
@@ -137,7 +139,7 @@ class ArrangementCoder {
   bool elements(std::byte* prediction) {
     for (std::uint32_t i = 0; i < out_.placed.size(); ++i) {
       const Placed& object = out_.placed[i];
-      if (object.source != kNone && out_.types[object.type].kind == Kind::kReferences && !elements_of(i, prediction))
+      if (object.source != kNone && out_.types()[object.type].kind == Kind::kReferences && !elements_of(i, prediction))
         return false;
     }
     return true;
@@ -152,11 +154,11 @@ class ArrangementCoder {
     return source == 0 ? kNone : source - 1;
   }
   std::uint32_t index_of(std::uint32_t type, std::uint32_t rank) const {
-    return out_.base.object_at(out_.base.types[type].objects[rank].start);
+    return out_.base.object_at(out_.base.groups[type].objects[rank].start);
   }
   // Objects of this type before the cursor.
   std::uint32_t rank_at_cursor(std::uint32_t type) const {
-    const std::vector<Object>& objects = out_.base.types[type].objects;
+    const std::vector<Object>& objects = out_.base.groups[type].objects;
     if (cursor_ == out_.base.objects.size()) return static_cast<std::uint32_t>(objects.size());
     const std::uint32_t position = out_.base.object(cursor_).start;
     return static_cast<std::uint32_t>(std::lower_bound(objects.begin(), objects.end(), position,
@@ -166,7 +168,7 @@ class ArrangementCoder {
   // What new objects of a type are like: the one placed last.
   std::uint32_t template_of(std::uint32_t type) const {
     if (type < last_source_.size() && last_source_[type] != kNone) return last_source_[type];
-    const std::vector<Object>& objects = out_.base.types[type].objects;
+    const std::vector<Object>& objects = out_.base.groups[type].objects;
     return objects.empty() ? kNone : index_of(type, static_cast<std::uint32_t>(objects.size() - 1));
   }
 
@@ -176,7 +178,7 @@ class ArrangementCoder {
     if (end == 0 || !out_.place(source, is_fresh, overrides, end, object)) return false;
     out_.push(object);
     if (!is_fresh) used_[source] = true;
-    if (last_source_.size() <= object.type) last_source_.resize(out_.types.size(), kNone);
+    if (last_source_.size() <= object.type) last_source_.resize(out_.types().size(), kNone);
     last_source_[object.type] = source;
     end = object.start;
     overrides = Overrides{};
@@ -224,26 +226,26 @@ class ArrangementCoder {
     overrides.resizes = true;
     bool is_data = false;
     if constexpr (!Coder::kDecodes)
-      is_data = out_.types[out_.base.objects[wishes[next].source].type].kind == Kind::kData;
-    is_data = coder_.bit(is_data_, is_data);
+      is_data = out_.types()[out_.base.objects[wishes[next].source].type].kind == Kind::kData;
+    is_data = coder_.bit(models_.is_data, is_data);
     if (!is_data) {
       std::uint32_t count = 0;
       if constexpr (!Coder::kDecodes) count = wishes[next].overrides.count;
-      overrides.count = coder_.number(length_, count);
+      overrides.count = coder_.number(models_.length, count);
       return true;
     }
     std::uint32_t n = 0;
     if constexpr (!Coder::kDecodes) n = static_cast<std::uint32_t>(wishes[next].overrides.splices.size());
-    n = coder_.number(n_splices_, n);
+    n = coder_.number(models_.n_splices, n);
     // Each is of use for at least one byte.
     if (n > out_.target_size - n_all_splices_) return false;
     n_all_splices_ += n;
     for (std::uint32_t i = 0; i < n; ++i) {
       Splice splice;
       if constexpr (!Coder::kDecodes) splice = wishes[next].overrides.splices[i];
-      splice.copy = coder_.number(splice_copy_, splice.copy);
-      splice.remove = coder_.number(splice_remove_, splice.remove);
-      splice.insert = coder_.number(splice_insert_, splice.insert);
+      splice.copy = coder_.number(models_.splice_copy, splice.copy);
+      splice.remove = coder_.number(models_.splice_remove, splice.remove);
+      splice.insert = coder_.number(models_.splice_insert, splice.insert);
       overrides.splices.push_back(splice);
     }
     return true;
@@ -253,14 +255,14 @@ class ArrangementCoder {
     overrides.reshapes = true;
     std::uint32_t type = 0, which = 0;
     if constexpr (!Coder::kDecodes) type = shape_type(wishes[next]);
-    type = coder_.number(reshape_type_, type);
-    if (type >= out_.types.size()) return false;
-    if (out_.types[type].kind == Kind::kVTable) {  // one of the new ones, which follow in their order
+    type = coder_.number(models_.reshape_type, type);
+    if (type >= out_.types().size()) return false;
+    if (out_.types()[type].kind == Kind::kVTable) {  // one of the new ones, which follow in their order
       if (n_placed_shapes_ >= out_.fresh_shapes.size()) return false;
       overrides.shape = out_.fresh_shapes[n_placed_shapes_++];
       return true;
     }
-    const std::vector<std::uint32_t>& known = out_.types[type].shapes;
+    const std::vector<std::uint32_t>& known = out_.types()[type].shapes;
     const auto n_known = static_cast<std::uint32_t>(known.size());
     if (n_known == 0) return false;
     if constexpr (!Coder::kDecodes) {
@@ -270,7 +272,7 @@ class ArrangementCoder {
                                            known.begin());
       }
     }
-    which = coder_.number(which_shape_, which);
+    which = coder_.number(models_.which_shape, which);
     if (which > n_known) return false;
     if (which < n_known) {
       overrides.shape = known[which];
@@ -282,18 +284,19 @@ class ArrangementCoder {
 
   // A vtable, as it differs from the first of its type.
   bool new_shape(std::uint32_t type, const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
-    const Shape& like = out_.shapes[out_.types[type].shapes.front()];
+    const Shape& like = out_.shapes()[out_.types()[type].shapes.front()];
     Shape shape;
     if constexpr (!Coder::kDecodes) shape = *wishes[next].new_shape;
     const auto code = [&](std::uint32_t value, std::uint32_t expected) {
-      return expected + unzigzag(coder_.number(shape_entry_, zigzag(value - expected)));
+      return expected + unzigzag(coder_.number(models_.shape_entry, zigzag(value - expected)));
     };
     const std::uint32_t n_fields =
         code(static_cast<std::uint32_t>(shape.offsets.size()), static_cast<std::uint32_t>(like.offsets.size()));
     if (n_fields > 0x7ffd) return false;
-    // Every new shape is of use for one vtable of its own and for at least one table of its size.
-    n_shape_bytes_ += 4 + 2 * n_fields;
-    if (n_shape_bytes_ > 2 * std::uint64_t{out_.target_size} + 65536) return false;
+    // Every new shape is of use for one vtable of its own and for at least one table of its size; in all patches of a
+    // context together.
+    models_.n_shape_bytes += 4 + 2 * n_fields;
+    if (models_.n_shape_bytes > 2 * std::uint64_t{out_.target_size} + 65536) return false;
     Bytes vtable(4 + 2 * n_fields);
     const auto put = [&](std::size_t at, std::uint32_t value) {
       vtable[at] = static_cast<std::byte>(value);
@@ -308,7 +311,7 @@ class ArrangementCoder {
     std::uint32_t n_read = 0;
     std::optional<Shape> read = read_shape(vtable, n_read);
     if (!read || read->table_size > out_.target_size ||
-        (n_shape_bytes_ += read->table_size) > 2 * std::uint64_t{out_.target_size} + 65536)
+        (models_.n_shape_bytes += read->table_size) > 2 * std::uint64_t{out_.target_size} + 65536)
       return false;
     overrides.shape = out_.add_shape(type, std::move(*read));
     return true;
@@ -328,13 +331,13 @@ class ArrangementCoder {
 
   bool elements_of(std::uint32_t index, std::byte* prediction) {
     const Placed& object = out_.placed[index];
-    const std::uint32_t element = out_.types[object.type].element;
+    const std::uint32_t element = out_.types()[object.type].element;
     if (element == kNone) return true;
     const std::vector<std::uint32_t>& list = out_.members[element];
     if (list.empty()) return true;
     const Object& from = out_.base.object(object.source);
-    const std::uint32_t old_count = load32(out_.baseline.data() + from.start);
-    const std::uint32_t most = (object.end - object.start) / 4 - 1;
+    const std::uint32_t old_count = std::min(out_.old_count(from), std::max(1u, (from.end - from.start) / 4) - 1);
+    const std::uint32_t most = std::max(1u, (object.end - object.start) / 4) - 1;
     const std::uint32_t count = std::min(object.count, most);
     const auto [known, is_new] = directions_.try_emplace(object.source, 0);
     if (is_new) known->second = direction_of(from, old_count);
@@ -344,7 +347,10 @@ class ArrangementCoder {
     std::int64_t expected = direction > 0 ? 0 : n - 1;
     if (old_count > 0) {
       const std::uint32_t first = from.start + 4;
-      const std::uint32_t copy = out_.copy_of(out_.base.object_at(first + load32(out_.baseline.data() + first)), index);
+      const std::uint64_t target = std::uint64_t{first} + load32(out_.baseline.data() + first);
+      const std::uint32_t copy =
+          target < out_.baseline.size() ? out_.copy_of(out_.base.object_at(static_cast<std::uint32_t>(target)), index)
+                                        : kNone;
       if (copy != kNone) expected = std::lower_bound(list.begin(), list.end(), copy) - list.begin();
     }
     for (std::uint32_t i = 0; i < count;) {
@@ -356,13 +362,13 @@ class ArrangementCoder {
           ++run;
         if (i + run < count) actual = rank_of_element(list, object.start + 4 + 4 * (i + run));
       }
-      run = coder_.number(element_run_, run);
+      run = coder_.number(models_.element_run, run);
       if (run > count - i) return false;
       for (std::uint32_t k = 0; k < run; ++k, ++i, expected += direction)
         refer(list, clamp(expected, n), object.start + 4 + 4 * i, prediction);
       if (i == count) break;
       const std::uint32_t step =
-          coder_.number(element_step_, zigzag(static_cast<std::uint32_t>(actual - clamp(expected, n))));
+          coder_.number(models_.element_step, zigzag(static_cast<std::uint32_t>(actual - clamp(expected, n))));
       actual = clamp(expected, n) + static_cast<std::int32_t>(unzigzag(step));
       if (actual < 0 || actual >= n) return false;
       refer(list, actual, object.start + 4 + 4 * i, prediction);
@@ -394,6 +400,7 @@ class ArrangementCoder {
   }
 
   Coder& coder_;
+  ArrangementModels& models_;
   Arrangement& out_;
   std::byte* bytes_;
   ResidualCoder<Coder>& characters_;
@@ -402,15 +409,8 @@ class ArrangementCoder {
   std::uint32_t from_ = kNone;  // next object of a jump or of what is fresh
   std::vector<std::uint32_t> last_source_;
   std::size_t n_placed_shapes_ = 0;
-  std::uint64_t n_shape_bytes_ = 0;
   std::uint32_t n_all_splices_ = 0;
   std::unordered_map<std::uint32_t, std::int64_t> directions_;  // by object of the baseline
-
-  std::array<Nibble, kSteps> steps_;
-  std::array<Number, kSteps * kSteps> counts_;
-  Number jump_, jump_type_, fresh_type_, padding_, length_, reshape_type_, which_shape_, shape_entry_;
-  Number n_splices_, splice_copy_, splice_remove_, splice_insert_, element_run_, element_step_;
-  Bit is_data_;
 };
 
 }  // namespace libsync::codec

@@ -1,6 +1,10 @@
 // codec.h: patches from structure to structure; libsync/patch.h without snapshots and digests.
 #pragma once
 
+#include <memory>
+
+#include "codec/models.h"
+#include "codec/residual.h"
 #include "codec/structure.h"
 #include "libsync/types.h"
 
@@ -9,12 +13,32 @@ namespace libsync::codec {
 // Larger snapshots are not looked into.
 inline constexpr std::size_t kMaxBytes = 0x7fffffff;
 
-// Appends to `out` what turns `baseline` into `target`, which has the same size. `moves`: something that others refer
-// to or that refers to others changed, so that encode_moved() may find less to say. False: it cannot be said in this
-// way.
-bool encode_in_place(const Structure& structure, BytesView baseline, BytesView target, Bytes& out, bool& moves);
+// What both ends of a row of patches know, each of which begins where the one before ended. New: only the structure of a
+// baseline. Definition: docs/WIRE_FORMAT.md section 3.7.
+struct Context {
+  std::shared_ptr<const Structure> structure;  // of the snapshot that it is at
+  Models models;
+};
+
+// What differs between two snapshots of equal size.
+struct Differences {
+  struct OfType {
+    std::vector<Change> changes;       // by row, then column
+    std::vector<std::uint32_t> texts;  // ranks
+  };
+  std::vector<OfType> types;
+  // Something that others refer to or that refers to others changed, so that encode_moved() may find less to say.
+  bool moves = false;
+};
+Differences differences_of(const Structure& structure, BytesView baseline, BytesView target);
+
+// All four take the context to the target, or leave it of no more use.
+
+// Appends to `out` what turns `baseline` into `target`. False: it cannot be said in this way.
+bool encode_in_place(Context& context, BytesView baseline, BytesView target, const Differences& differences,
+                     Bytes& out);
 // The same where objects came, went or moved.
-bool encode_moved(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, BytesView target,
                   Bytes& out);
 
 // What was there before an in-place patch.
@@ -32,8 +56,8 @@ struct Undo {
 };
 
 // Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither.
-bool decode_in_place(const Structure& structure, BytesView patch, std::byte* bytes, Undo& undo);
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo);
 // Fills `target`, which is zero. False: malformed.
-bool decode_moved(const Structure& base, BytesView baseline, BytesView patch, Bytes& target);
+bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 
 }  // namespace libsync::codec

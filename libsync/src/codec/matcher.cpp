@@ -52,20 +52,21 @@ class Matcher {
 
   // The types that are reached by the same fields from the root.
   void map_types() {
-    types_.assign(target_.types.size(), kNone);
+    types_.assign(target_.types().size(), kNone);
     types_[0] = 0;
     types_[1] = 1;
     if (!base_.is_flatbuffer || !target_.is_flatbuffer) return;
     const auto root = [](const Structure& structure, BytesView bytes) {
-      return structure.objects[structure.object_at(load32(bytes.data()))].type;
+      const std::uint32_t at = load32(bytes.data());
+      return at < bytes.size() ? structure.objects[structure.object_at(at)].type : kNone;
     };
     std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs{{root(target_, bytes_), root(base_, baseline_)}};
     while (!pairs.empty()) {
       const auto [mine, theirs] = pairs.back();
       pairs.pop_back();
       if (mine == kNone || theirs == kNone || types_[mine] != kNone) continue;
-      const Type& a = target_.types[mine];
-      const Type& b = base_.types[theirs];
+      const Type& a = target_.types()[mine];
+      const Type& b = base_.types()[theirs];
       if (a.kind != b.kind) continue;
       types_[mine] = theirs;
       for (std::size_t i = std::min(a.fields.size(), b.fields.size()); i-- > 0;) {
@@ -81,12 +82,12 @@ class Matcher {
   std::uint64_t content_hash(const Structure& structure, const std::byte* bytes, std::uint32_t index,
                              std::uint32_t type) {
     const Object& object = structure.object(index);
-    const Type& own = structure.types[structure.objects[index].type];
+    const Type& own = structure.types()[structure.objects[index].type];
     const std::byte* at = bytes + object.start;
     const std::uint32_t size = object.end - object.start;
     switch (own.kind) {
       case Kind::kTable: {
-        const Shape& shape = structure.shapes[object.shape];
+        const Shape& shape = structure.shapes()[object.shape];
         gathered_.clear();
         for (const std::uint32_t field : shape.present) {
           const std::uint32_t offset = shape.offsets[field];
@@ -100,7 +101,7 @@ class Matcher {
         return hash_of(gathered_.data(), gathered_.size(), type);
       }
       case Kind::kText: return hash_of(at, std::min(size, 4 + load32(at)), type);
-      case Kind::kVTable: return hash_of(at, std::min<std::uint32_t>(size, structure.shapes[object.shape].size), type);
+      case Kind::kVTable: return hash_of(at, std::min<std::uint32_t>(size, structure.shapes()[object.shape].size), type);
       case Kind::kReferences: return hash_of(at, 4, type);
       case Kind::kData: {
         const std::uint64_t core = size < 4 ? size : 4 + std::uint64_t{own.stride} * load32(at);
@@ -159,7 +160,7 @@ class Matcher {
     // What is alone in its type on both sides.
     for (std::uint32_t i = 0; i < n_target(); ++i) {
       if (sources_[i] != kNone || type_of(i) == kNone) continue;
-      const std::vector<Object>& objects = base_.types[type_of(i)].objects;
+      const std::vector<Object>& objects = base_.groups[type_of(i)].objects;
       if (objects.size() != 1) continue;
       const std::uint32_t source = base_.object_at(objects[0].start);
       if (can_be(i, source)) set(i, source);
@@ -191,14 +192,14 @@ class Matcher {
     std::vector<bool> in_order(n_target());
     for (std::size_t i = 0; i < owners.size(); ++i) in_order[owners[i]] = is_in_order[i];
 
-    std::vector<std::unordered_map<std::string, std::uint32_t>> shapes(base_.types.size());
-    for (std::size_t type = 0; type < base_.types.size(); ++type) {
-      for (const std::uint32_t shape : base_.types[type].shapes) {
-        shapes[type].try_emplace(vtable_of(base_.shapes[shape]), shape);
+    std::vector<std::unordered_map<std::string, std::uint32_t>> shapes(base_.types().size());
+    for (std::size_t type = 0; type < base_.types().size(); ++type) {
+      for (const std::uint32_t shape : base_.types()[type].shapes) {
+        shapes[type].try_emplace(vtable_of(base_.shapes()[shape]), shape);
       }
     }
-    same_shape_.assign(target_.shapes.size(), kNone);
-    std::vector<std::uint32_t> last_source(base_.types.size(), kNone);
+    same_shape_.assign(target_.shapes().size(), kNone);
+    std::vector<std::uint32_t> last_source(base_.types().size(), kNone);
     std::size_t n_fresh_vtables = 0;
     std::vector<Wish> wishes;
     for (std::uint32_t i = n_target(); i-- > 0;) {
@@ -216,8 +217,8 @@ class Matcher {
           wish.source = wishes.back().source - 1;
         } else if (last_source[type] != kNone) {
           wish.source = last_source[type];
-        } else if (!base_.types[type].objects.empty()) {
-          wish.source = base_.object_at(base_.types[type].objects.back().start);
+        } else if (!base_.groups[type].objects.empty()) {
+          wish.source = base_.object_at(base_.groups[type].objects.back().start);
         }
       }
       Placed placed;
@@ -251,22 +252,22 @@ class Matcher {
     const std::byte* at = bytes_.data() + object.start;
     const std::byte* source = baseline_.data() + base_.object(wish.source).start;
     Overrides& overrides = wish.overrides;
-    switch (base_.types[type].kind) {
+    switch (base_.types()[type].kind) {
       case Kind::kOther: return true;
       case Kind::kVTable: {
-        const Shape& shape = target_.shapes[object.shape];
-        const Shape& expected = base_.shapes[base_.object(wish.source).shape];
+        const Shape& shape = target_.shapes()[object.shape];
+        const Shape& expected = base_.shapes()[base_.object(wish.source).shape];
         if (vtable_of(shape) == vtable_of(expected)) return true;
         if (n_fresh_vtables >= plan.fresh_shapes.size()) return false;
         const std::uint32_t next = plan.fresh_shapes[n_fresh_vtables];
-        if (vtable_of(plan.shapes[next]) != vtable_of(shape)) return false;
+        if (vtable_of(plan.shapes()[next]) != vtable_of(shape)) return false;
         ++n_fresh_vtables;
         overrides.reshapes = true;
         overrides.shape = next;
         return true;
       }
       case Kind::kTable: {
-        const Shape& shape = target_.shapes[object.shape];
+        const Shape& shape = target_.shapes()[object.shape];
         const std::uint32_t expected = plan.expected_shape(wish.source, object.end);
         std::uint32_t& same = same_shape_[object.shape];
         if (same == expected) return true;
@@ -295,7 +296,7 @@ class Matcher {
       }
       case Kind::kText: {
         overrides.count = load32(at);
-        overrides.resizes = overrides.count != load32(source);
+        overrides.resizes = overrides.count != plan.old_count(base_.object(wish.source));
         return true;
       }
       case Kind::kReferences: {
@@ -305,10 +306,10 @@ class Matcher {
       }
       case Kind::kData: {
         if (object.end - object.start < 4) return false;
-        const std::uint32_t count = load32(at), old_count = load32(source);
+        const std::uint32_t count = load32(at), old_count = plan.old_count(base_.object(wish.source));
         if (count == old_count) return true;
         overrides.resizes = true;
-        overrides.splices = splice(base_.types[type].stride, source + 4, old_count,
+        overrides.splices = splice(base_.types()[type].stride, source + 4, old_count,
                                    base_.object(wish.source).end - base_.object(wish.source).start - 4, at + 4, count,
                                    object.end - object.start - 4);
         return true;

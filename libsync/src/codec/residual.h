@@ -6,11 +6,11 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "codec/entropy_coder.h"
+#include "codec/models.h"
 #include "codec/structure.h"
 
 namespace libsync::codec {
@@ -19,20 +19,6 @@ namespace libsync::codec {
 struct Entry {
   std::uint32_t position = 0;
   std::uint32_t width = 0;
-};
-
-inline constexpr std::uint32_t kTailColumns = 0x20000;
-
-// The objects that a patch speaks of, by type. In place these are the baseline's own.
-struct Rows {
-  const std::vector<Type>* types = nullptr;
-  const std::vector<Shape>* shapes = nullptr;
-  // [types]; null: the types' own objects.
-  const std::vector<std::vector<Object>>* objects = nullptr;
-
-  const std::vector<Object>& of(std::uint32_t type) const {
-    return objects != nullptr ? (*objects)[type] : (*types)[type].objects;
-  }
 };
 
 // Calls visit(column, entry) for every entry of row `row` of the object, by column.
@@ -71,11 +57,10 @@ void for_each_entry(const Type& type, const std::vector<Shape>& shapes, const Ob
   for (; begin < end; begin += 4) visit(column++, clip(begin, 4, end));
 }
 
-// An entry that differs from its prediction by `delta`, modulo its width.
+// An entry that the target changes by `delta`, modulo its width.
 struct Change {
   std::uint32_t row = 0;  // in the type
   std::uint32_t column = 0;
-  Entry entry;
   std::int32_t delta = 0;
 };
 
@@ -90,84 +75,56 @@ inline void store_entry(std::byte* bytes, Entry entry, std::uint32_t value) {
   if (entry.width == 4) return store32(bytes + entry.position, value);
   for (std::uint32_t i = 0; i < entry.width; ++i) bytes[entry.position + i] = static_cast<std::byte>(value >> (8 * i));
 }
-inline std::int32_t delta_of(std::uint32_t from, std::uint32_t to, std::uint32_t width) {
+// Of a difference its lowest bytes, with their sign.
+inline std::int32_t cut(std::uint32_t difference, std::uint32_t width) {
   const unsigned shift = 32 - 8 * width;
-  return static_cast<std::int32_t>((to - from) << shift) >> shift;
+  return static_cast<std::int32_t>(difference << shift) >> shift;
 }
-
-inline constexpr Nibble kFewNibble = expecting({60, 8, 6, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1});
-inline constexpr Nibble kNearNibble = expecting({40, 20, 15, 10, 8, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1});
-inline constexpr Nibble kGapNibble = expecting({178, 147, 121, 99, 82, 67, 55, 45, 37, 31, 25, 21, 17, 14, 12, 60});
-inline constexpr Nibble kSizeNibble = expecting({30, 25, 20, 12, 12, 10, 6, 4, 0, 0, 0, 0, 0, 0, 0, 0});
-inline constexpr Nibble kShortNibble = expecting({1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0});
-inline constexpr Nibble kRareNibble = expecting({500, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2});
 
 template <typename Coder>
 class ResidualCoder {
  public:
   // `bytes`: for a Decoder the prediction, which becomes the target; for an Encoder the target.
-  ResidualCoder(Coder& coder, const Rows& rows, std::byte* bytes) : coder_(coder), rows_(rows), bytes_(bytes) {
-    count_.length = kFewNibble;
-    rare_count_.length = kRareNibble;
-    text_count_.length = kFewNibble;
-    column_gap_.length = kNearNibble;
-    all_sizes_ = kSizeNibble;
-    all_details_.fill(kShortNibble);
+  ResidualCoder(Coder& coder, Models& models, const Schema* schema, std::byte* bytes)
+      : coder_(coder), models_(models), schema_(schema), bytes_(bytes) {
+    models_.types.resize(schema->types.size());
+  }
+  // From now on, which has at least the shapes of the one before.
+  void use(const Schema* schema) { schema_ = schema; }
+
+  // All rows of a type. `changes`: an Encoder's, by row, then column. Every stored entry is told before it changes.
+  // False: malformed (Decoder).
+  template <typename BeforeStore>
+  bool rows(std::uint32_t type_index, const Group& group, const std::vector<Change>& changes,
+            BeforeStore before_store) {
+    type_ = &schema_->types[type_index];
+    model_ = &models_.types[type_index];
+    const bool is_any = coder_.bit(model_->is_any[model_->was_any ? 1 : 0], !changes.empty());
+    model_->was_any = is_any;
+    if (!is_any) {
+      model_->motions.clear();
+      return true;
+    }
+    if constexpr (!Coder::kDecodes) choose(changes);
+    if (!code_columns(group)) return false;
+    return code_rows(group, changes, before_store);
   }
 
-  // Every stored entry is told before it changes: (position, width).
-  template <typename BeforeStore>
-  bool rows(std::uint32_t type_index, const std::vector<Change>& changes, BeforeStore before_store) {
-    const Type& type = (*rows_.types)[type_index];
-    const std::vector<Object>& objects = rows_.of(type_index);
-    std::uint32_t n_changed = 0;
-    if constexpr (!Coder::kDecodes) {
-      for (std::size_t i = 0; i < changes.size(); ++i)
-        n_changed += i == 0 || changes[i].row != changes[i - 1].row ? 1u : 0u;
-    }
-    n_changed = coder_.number(type.kind == Kind::kTable || type.kind == Kind::kData ? count_ : rare_count_, n_changed);
-    if (n_changed == 0) return true;
-    const std::uint32_t n_rows = type.n_rows;
-    if (n_changed > n_rows) return false;
-    if (!code_columns(changes, type)) return false;
-
-    Gaps gaps;
-    std::size_t at = 0;            // in changes
-    std::uint32_t row = 0;         // the next one, in the type
-    std::size_t object_index = 0;  // where it is
-    std::uint32_t first_row = 0;   // of that object
-    for (std::uint32_t left = n_changed; left > 0; --left, ++row) {
-      std::uint32_t gap = 0;
-      if constexpr (!Coder::kDecodes) gap = changes[at].row - row;
-      if (!code_gap(gaps, n_rows - row, left, gap)) return false;
-      row += gap;
-      if (type.has_one_row()) {
-        object_index = first_row = row;
-      } else {
-        for (std::uint32_t n = 0; first_row + (n = type.rows_of(size_of(objects[object_index]))) <= row;
-             ++object_index) {
-          first_row += n;
-        }
-      }
-      find_entries(type, objects[object_index], row - first_row);
-      if (!code_row(row, changes, at, before_store)) return false;
-    }
-    return true;
-  }
-
-  // A row without a predecessor: every entry may differ.
-  template <typename BeforeStore>
-  void fresh_object(std::uint32_t type_index, const Object& object, const std::byte* prediction,
-                    BeforeStore before_store) {
-    const Type& type = (*rows_.types)[type_index];
-    const std::uint32_t n_rows = type.rows_of(size_of(object));
+  // An object without a predecessor: every entry may differ from `prediction`.
+  void fresh_object(std::uint32_t type_index, const Object& object, const std::byte* prediction) {
+    const Type& type = schema_->types[type_index];
+    auto& fresh = models_.types[type_index].fresh;
+    const std::uint32_t n_rows = type.rows_of(object.end - object.start);
     for (std::uint32_t row = 0; row < n_rows; ++row) {
-      for_each_entry(type, *rows_.shapes, object, row, [&](std::uint32_t column, Entry entry) {
-        ColumnModel& model = fresh_[std::uint64_t{type_index} << 32 | fresh_column(type, column)];
+      for_each_entry(type, schema_->shapes, object, row, [&](std::uint32_t column, Entry entry) {
+        auto& [is_changed, values] = fresh[fresh_column(type, column)];
         std::int32_t delta = 0;
         if constexpr (!Coder::kDecodes)
-          delta = delta_of(load_entry(prediction, entry), load_entry(bytes_, entry), entry.width);
-        if (coder_.bit(model.is_changed[0], delta != 0)) change(model, entry, delta, before_store);
+          delta = cut(load_entry(bytes_, entry) - load_entry(prediction, entry), entry.width);
+        if (!coder_.bit(is_changed, delta != 0)) return;
+        delta = value(values, delta);
+        if constexpr (Coder::kDecodes)
+          store_entry(bytes_, entry, load_entry(bytes_, entry) + static_cast<std::uint32_t>(delta));
       });
     }
   }
@@ -190,21 +147,21 @@ class ResidualCoder {
         while (suffix < most - prefix && source[source_size - 1 - suffix] == target[length - 1 - suffix]) ++suffix;
       }
     }
-    if (coder_.bit(is_raw_text_, is_raw)) {
+    if (coder_.bit(models_.is_raw_text, is_raw)) {
       for (std::uint32_t i = 0; i < room; ++i) {
         object[i] = character(i == 0 ? std::byte{0} : object[i - 1], object[i]);
       }
       return true;
     }
     const auto step = static_cast<std::int32_t>(length - predicted_length);
-    const std::uint32_t zigzag =
-        coder_.number(length_step_, static_cast<std::uint32_t>(step) << 1 ^ static_cast<std::uint32_t>(step >> 31));
+    const std::uint32_t zigzag = coder_.number(
+        models_.length_step, static_cast<std::uint32_t>(step) << 1 ^ static_cast<std::uint32_t>(step >> 31));
     length = predicted_length + (zigzag >> 1 ^ (0u - (zigzag & 1)));
     if (room < 5 || length > room - 5) return false;
     const std::uint32_t most = std::min(source_size, length);
-    prefix = coder_.number(prefix_, prefix);
+    prefix = coder_.number(models_.prefix, prefix);
     if (prefix > most) return false;
-    suffix = coder_.number(suffix_, suffix);
+    suffix = coder_.number(models_.suffix, suffix);
     if (suffix > most - prefix) return false;
     if constexpr (Coder::kDecodes) {
       out.assign(source.begin(), source.begin() + prefix);
@@ -223,30 +180,45 @@ class ResidualCoder {
     }
     return true;
   }
-  // Which of `n` strings differ. For a Decoder `changed` is filled.
-  bool texts(std::uint32_t n, std::vector<std::uint32_t>& changed) {
-    const std::uint32_t n_changed = coder_.number(text_count_, static_cast<std::uint32_t>(changed.size()));
+  // Which of `n` strings of a type differ. For a Decoder `changed` is filled.
+  bool texts(std::uint32_t type_index, std::uint32_t n, std::vector<std::uint32_t>& changed) {
+    model_ = &models_.types[type_index];
+    const bool is_any = coder_.bit(model_->is_any[model_->was_any ? 1 : 0], !changed.empty());
+    model_->was_any = is_any;
+    if (!is_any) return true;
+    const std::uint32_t n_changed = count(static_cast<std::uint32_t>(changed.size()) - 1) + 1;
     if (n_changed > n) return false;
     changed.resize(n_changed);
-    Gaps gaps;
     std::uint32_t row = 0;
     for (std::uint32_t i = 0; i < n_changed; ++i, ++row) {
       std::uint32_t gap = Coder::kDecodes ? 0 : changed[i] - row;
-      if (!code_gap(gaps, n - row, n_changed - i, gap)) return false;
+      if (!code_gap(n - row, n_changed - i, gap)) return false;
       changed[i] = row += gap;
     }
     return true;
   }
   std::byte character(std::byte previous, std::byte value) {
     const auto code = static_cast<std::uint32_t>(value);
-    const std::uint32_t high = coder_.nibble(high_[static_cast<std::uint32_t>(previous) >> 4], code >> 4);
-    return static_cast<std::byte>(high << 4 | coder_.nibble(low_[high], code & 15));
+    const std::uint32_t high = coder_.nibble(models_.high[static_cast<std::uint32_t>(previous) >> 4], code >> 4);
+    return static_cast<std::byte>(high << 4 | coder_.nibble(models_.low[high], code & 15));
   }
 
  private:
-  struct ColumnModel {
-    std::array<Bit, 4> is_changed;
-    std::array<std::uint32_t, 17> nibbles{};  // 1 + index in nibbles_; [0, 16): detail by size, [16]: size
+  // A column that takes part in this patch.
+  struct Active {
+    std::uint32_t column;
+    Order order;
+    ColumnModel* model;
+  };
+  // An entry of a row, in one of the active columns.
+  struct Found {
+    std::uint32_t active;  // index in active_
+    Entry entry;
+  };
+  // The same for all tables of a shape.
+  struct Plan {
+    bool is_known = false;
+    std::vector<Found> found;  // positions from the start of the table
   };
 
   // Columns that no baseline had share a model, so that memory does not grow with the target.
@@ -254,106 +226,386 @@ class ResidualCoder {
     if (type.kind == Kind::kTable) return std::min(column, kTailColumns + 15);
     return type.is_whole ? std::min(column, 15u) : column;
   }
-  static std::uint32_t size_of(const Object& object) { return object.end - object.start; }
   static bool is_zero(BytesView bytes) {
     return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
   }
 
-  struct Gaps {
-    Nibble near = kGapNibble;
-    Number far;
-  };
+  // How many rows or strings changed that did not change last time.
+  std::uint32_t count(std::uint32_t n) {
+    if (!model_->has_count) {
+      model_->has_count = true;
+      model_->count = models_.count;
+      model_->count.length.seen = std::min<std::uint8_t>(models_.count.length.seen, 1);
+    }
+    n = coder_.number(model_->count, n);
+    models_.count.length.learn(std::min<std::uint32_t>(static_cast<std::uint32_t>(std::bit_width(n + 1)) - 1, 15));
+    return n;
+  }
+
   // Rows to leave out before the next of `n_left` changed ones among the last `n_rows`. What an even spread would give
   // is known to both ends: the bits below it are not modelled.
-  bool code_gap(Gaps& gaps, std::uint32_t n_rows, std::uint32_t n_left, std::uint32_t& gap) {
+  bool code_gap(std::uint32_t n_rows, std::uint32_t n_left, std::uint32_t& gap) {
     const std::uint32_t most = n_rows - n_left;
     if (most == 0) return gap == 0;
     const auto raw_bits = static_cast<unsigned>(std::max(0, static_cast<int>(std::bit_width(n_rows / n_left)) - 3));
-    std::uint32_t high = coder_.nibble(gaps.near, std::min(gap >> raw_bits, 15u));
-    if (high == 15) high += coder_.number(gaps.far, (gap >> raw_bits) - 15);
+    std::uint32_t high = coder_.nibble(model_->gaps.near, std::min(gap >> raw_bits, 15u));
+    if (high == 15) high += coder_.number(model_->gaps.far, (gap >> raw_bits) - 15);
     if (high > most >> raw_bits) return false;
     gap = high << raw_bits | coder_.raw(raw_bits, gap & ((1u << raw_bits) - 1));
     return gap <= most;
   }
 
-  // The columns that occur, ascending, into columns_.
-  bool code_columns(const std::vector<Change>& changes, const Type& type) {
-    columns_.clear();
+  // --- an Encoder's choice: which columns take part, and how they are predicted ------------------------------
+
+  struct Choice {
+    std::uint32_t column;
+    bool is_changed = false;
+    std::array<std::uint64_t, kOrders> bits{};
+  };
+  static std::uint64_t cost_of(std::int32_t value) {
+    const std::uint32_t magnitude = value < 0 ? 0u - static_cast<std::uint32_t>(value) : static_cast<std::uint32_t>(value);
+    return magnitude == 0 ? 0 : static_cast<std::uint64_t>(std::bit_width(magnitude)) + 2;
+  }
+  Choice& choice_of(std::uint32_t column) {
+    // Mostly the next one, or the first again.
+    if (++last_choice_ < choices_.size() && choices_[last_choice_].column == column) return choices_[last_choice_];
+    const auto at = std::lower_bound(choices_.begin(), choices_.end(), column,
+                                     [](const Choice& c, std::uint32_t wanted) { return c.column < wanted; });
+    last_choice_ = static_cast<std::size_t>(at - choices_.begin());
+    if (at == choices_.end() || at->column != column) choices_.insert(at, Choice{column});
+    return choices_[last_choice_];
+  }
+  void choose(const std::vector<Change>& changes) {
+    choices_.clear();
+    std::size_t m = 0;
+    const std::vector<Motion>& motions = model_->motions;
+    const auto add = [&](std::uint32_t column, std::int32_t delta, const Motion* motion) {
+      Choice& choice = choice_of(column);
+      choice.is_changed = choice.is_changed || delta != 0;
+      for (std::uint32_t order = 0; order < kOrders; ++order) {
+        const std::int32_t expected = motion != nullptr ? motion->expected(static_cast<Order>(order)) : 0;
+        choice.bits[order] +=
+            cost_of(static_cast<std::int32_t>(static_cast<std::uint32_t>(delta) - static_cast<std::uint32_t>(expected)));
+      }
+    };
+    const auto is_before = [](const Motion& motion, const Change& change) {
+      return motion.row != change.row ? motion.row < change.row : motion.column < change.column;
+    };
+    for (const Change& change : changes) {
+      for (; m < motions.size() && is_before(motions[m], change); ++m) add(motions[m].column, 0, &motions[m]);
+      const bool is_both =
+          m < motions.size() && motions[m].row == change.row && motions[m].column == change.column;
+      add(change.column, change.delta, is_both ? &motions[m] : nullptr);
+      m += is_both ? 1u : 0u;
+    }
+    for (; m < motions.size(); ++m) add(motions[m].column, 0, &motions[m]);
+  }
+  static Order best_order(const Choice& choice) {
+    const auto best = std::min_element(choice.bits.begin(), choice.bits.end());
+    return static_cast<Order>(best - choice.bits.begin());
+  }
+
+  // --- columns ----------------------------------------------------------------------------------------------
+
+  // Fills active_: the columns that take part, ascending.
+  bool code_columns(const Group& group) {
+    std::vector<ColumnModel>& known = model_->columns;
+    const std::size_t n_known = known.size();
+    active_.clear();
+    std::size_t next = 0;  // choice
+    const auto wanted = [&](std::uint32_t column) -> const Choice* {
+      if constexpr (Coder::kDecodes) return nullptr;
+      while (next < choices_.size() && choices_[next].column < column) ++next;
+      const bool is_found = next < choices_.size() && choices_[next].column == column;
+      const bool takes_part =
+          is_found && (choices_[next].is_changed || best_order(choices_[next]) != Order::kStays);
+      return takes_part ? &choices_[next] : nullptr;
+    };
+    for (ColumnModel& column : known) {
+      const Choice* choice = wanted(column.column);
+      const bool is_active = coder_.bit(models_.is_active[column.was_active ? 1 : 0], choice != nullptr);
+      if (is_active) {
+        const auto before = static_cast<std::uint32_t>(column.order);
+        const std::uint32_t order = coder_.nibble(models_.orders[before], choice != nullptr ? static_cast<std::uint32_t>(best_order(*choice)) : 0);
+        if (order >= kOrders) return false;
+        column.order = static_cast<Order>(order);
+      }
+      column.was_active = is_active;
+    }
+    fresh_columns_.clear();
     if constexpr (!Coder::kDecodes) {
-      for (const Change& change : changes) {
-        const auto at = std::lower_bound(columns_.begin(), columns_.end(), change.column);
-        if (at == columns_.end() || *at != change.column) columns_.insert(at, change.column);
+      std::size_t k = 0;
+      for (const Choice& choice : choices_) {
+        while (k < n_known && known[k].column < choice.column) ++k;
+        if ((k == n_known || known[k].column != choice.column) && choice.is_changed)
+          fresh_columns_.push_back(choice.column);
       }
     }
-    const std::uint32_t n = coder_.number(n_columns_, static_cast<std::uint32_t>(columns_.size()) - 1) + 1;
+    const bool is_new = n_known == 0 || coder_.bit(model_->is_new_column, !fresh_columns_.empty());
+    if (is_new && !code_new_columns(group)) return false;
+    for (ColumnModel& column : known) {
+      if (column.was_active) active_.push_back({column.column, column.order, &column});
+    }
+    for (Plan& plan : plans_) plan.is_known = false;
+    has_tails_ = !active_.empty() && active_.back().column >= kTailColumns;
+    return !active_.empty();
+  }
+  bool code_new_columns(const Group& group) {
+    const std::uint32_t n = coder_.number(models_.n_columns, static_cast<std::uint32_t>(fresh_columns_.size()) - 1) + 1;
     // Each is of at least one byte.
-    if (n > type.n_bytes) return false;
-    columns_.resize(n);
+    if (n > group.n_bytes) return false;
+    fresh_columns_.resize(n);
+    std::vector<ColumnModel>& known = model_->columns;
+    const std::size_t n_known = known.size();
     std::uint32_t next = 0;
-    for (std::uint32_t& column : columns_) {
-      const std::uint32_t gap = coder_.number(column_gap_, column - next);
-      if (gap >= 0x40000 - next) return false;
+    for (std::uint32_t& column : fresh_columns_) {
+      const std::uint32_t gap = coder_.number(models_.column_gap, column - next);
+      if (gap >= kEndColumns - next) return false;
       column = next + gap;
       next = column + 1;
+      ColumnModel added;
+      added.column = column;
+      added.was_active = true;
+      known.push_back(added);
     }
-    models_.assign(n, ColumnModel{});
-    return true;
+    const auto is_before = [](const ColumnModel& a, const ColumnModel& b) { return a.column < b.column; };
+    std::inplace_merge(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(n_known), known.end(), is_before);
+    const auto is_same = [](const ColumnModel& a, const ColumnModel& b) { return a.column == b.column; };
+    return std::adjacent_find(known.begin(), known.end(), is_same) == known.end();
   }
 
-  // Where this row has which of columns_, ascending.
-  void find_entries(const Type& type, const Object& object, std::uint32_t row) {
-    entries_.clear();
-    auto next = columns_.begin();
-    for_each_entry(type, *rows_.shapes, object, row, [&](std::uint32_t column, Entry entry) {
-      if (next != columns_.end() && *next < column) next = std::lower_bound(next, columns_.end(), column);
-      if (next == columns_.end() || *next != column) return;
-      entries_.emplace_back(static_cast<std::uint32_t>(next - columns_.begin()), entry);
-    });
-  }
+  // --- rows -------------------------------------------------------------------------------------------------
 
-  template <typename BeforeStore>
-  bool code_row(std::uint32_t row, const std::vector<Change>& changes, std::size_t& at, BeforeStore before_store) {
-    if (entries_.empty()) return false;
-    bool was_changed = true, is_any = false;
-    for (std::size_t k = 0; k < entries_.size(); ++k) {
-      const auto [i, entry] = entries_[k];
-      bool is_changed = true;
-      std::int32_t delta = 0;
-      if constexpr (!Coder::kDecodes) {
-        is_changed = at < changes.size() && changes[at].row == row && changes[at].column == columns_[i];
-        if (is_changed) delta = changes[at++].delta;
+  // What the row has of active_, ascending, into found_.
+  void find_entries(const Object& object, std::uint32_t row) {
+    if (type_->kind == Kind::kTable) {
+      if (plans_.size() <= object.shape) plans_.resize(schema_->shapes.size());
+      Plan& plan = plans_[object.shape];
+      if (!plan.is_known) make_plan(plan, schema_->shapes[object.shape]);
+      const std::uint32_t size = object.end - object.start;
+      if (schema_->shapes[object.shape].table_size <= size && (size <= schema_->shapes[object.shape].table_size || !has_tails_)) {
+        found_ = plan.found.data();
+        n_found_ = plan.found.size();
+        base_ = object.start;
+        return;
       }
+    }
+    others_.clear();
+    auto next = active_.begin();
+    for_each_entry(*type_, schema_->shapes, object, row, [&](std::uint32_t column, Entry entry) {
+      while (next != active_.end() && next->column < column) ++next;
+      if (next == active_.end() || next->column != column) return;
+      others_.push_back({static_cast<std::uint32_t>(next - active_.begin()), entry});
+    });
+    found_ = others_.data();
+    n_found_ = others_.size();
+    base_ = 0;
+  }
+  void make_plan(Plan& plan, const Shape& shape) {
+    plan.is_known = true;
+    plan.found.clear();
+    auto next = active_.begin();
+    for (const Lane& lane : shape.lanes) {
+      while (next != active_.end() && next->column < lane.column) ++next;
+      if (next == active_.end()) break;
+      if (next->column == lane.column)
+        plan.found.push_back({static_cast<std::uint32_t>(next - active_.begin()), {lane.offset, lane.width}});
+    }
+  }
+
+  // Where row `row` is: in which object, and which of its rows. Rows ascend.
+  struct Place {
+    std::size_t object = 0;
+    std::uint32_t first_row = 0;  // of the object, in the type
+  };
+  void go_to(Place& place, const Group& group, std::uint32_t row) const {
+    if (type_->has_one_row()) {
+      place.object = place.first_row = row;
+      return;
+    }
+    for (std::uint32_t n = 0; place.first_row + (n = rows_in(group.objects[place.object])) <= row; ++place.object) {
+      place.first_row += n;
+    }
+  }
+  std::uint32_t rows_in(const Object& object) const { return type_->rows_of(object.end - object.start); }
+
+  template <typename BeforeStore>
+  bool code_rows(const Group& group, const std::vector<Change>& changes, BeforeStore before_store) {
+    std::vector<Motion>& motions = model_->motions;
+    std::uint32_t n_moved = 0;  // rows
+    for (std::size_t i = 0; i < motions.size(); ++i) n_moved += i == 0 || motions[i].row != motions[i - 1].row ? 1u : 0u;
+    if constexpr (!Coder::kDecodes) find_told(changes);
+    const std::uint32_t least = motions.empty() ? 1 : 0;
+    const std::uint32_t n_told = count(static_cast<std::uint32_t>(told_.size()) - least) + least;
+    std::uint32_t n_others = group.n_rows - n_moved;  // that the last step did not change, from `row` on
+    if (n_told > n_others) return false;
+    is_predicting_ = std::any_of(active_.begin(), active_.end(), [](const Active& a) { return a.order != Order::kStays; });
+
+    next_motions_.clear();
+    Place place;
+    std::size_t at = 0;     // in changes
+    std::size_t m = 0;      // in motions
+    std::uint32_t row = 0;  // the next one
+    std::uint32_t done = 0;
+    const auto moved_row = [&] {
+      row = motions[m].row;
+      std::size_t end = m;
+      while (end < motions.size() && motions[end].row == row) ++end;
+      bool is_again = false;
+      const auto find = [&] {
+        go_to(place, group, row);
+        find_entries(group.objects[place.object], row - place.first_row);
+      };
+      if constexpr (!Coder::kDecodes) {
+        find();
+        is_again = is_off(changes, at, row, m, end);
+      }
+      is_again = coder_.bit(model_->is_again, is_again);
+      if (is_again || is_predicting_) {
+        if constexpr (Coder::kDecodes) find();
+        if (is_again ? !code_row(row, changes, at, m, end, before_store) : !keep_going(row, m, end, before_store))
+          return false;
+      }
+      if constexpr (!Coder::kDecodes) {
+        while (at < changes.size() && changes[at].row == row) ++at;
+      }
+      m = end;
+      ++row;
+      return true;
+    };
+    for (; done < n_told; ++done) {
+      std::uint32_t gap = 0;
+      if constexpr (!Coder::kDecodes) {
+        gap = told_[done] - row;
+        for (std::size_t i = m; i < motions.size() && motions[i].row < told_[done]; ++i)
+          gap -= i == m || motions[i].row != motions[i - 1].row ? 1u : 0u;
+      }
+      if (!code_gap(n_others, n_told - done, gap)) return false;
+      n_others -= gap + 1;
+      while (m < motions.size() && motions[m].row - row <= gap) {
+        gap -= motions[m].row - row;
+        if (!moved_row()) return false;
+      }
+      row += gap;
+      go_to(place, group, row);
+      find_entries(group.objects[place.object], row - place.first_row);
+      if (!code_row(row, changes, at, m, m, before_store)) return false;
+      ++row;
+    }
+    while (m < motions.size()) {
+      if (!moved_row()) return false;
+    }
+    motions.swap(next_motions_);
+    return true;
+  }
+  // Rows that the last step did not change, but this one does: into told_.
+  void find_told(const std::vector<Change>& changes) {
+    told_.clear();
+    std::size_t m = 0;
+    const std::vector<Motion>& motions = model_->motions;
+    for (const Change& change : changes) {
+      if (!told_.empty() && told_.back() == change.row) continue;
+      while (m < motions.size() && motions[m].row < change.row) ++m;
+      if (m == motions.size() || motions[m].row != change.row) told_.push_back(change.row);
+    }
+  }
+  // Whether any entry of the row in found_ is other than its motion makes expect.
+  bool is_off(const std::vector<Change>& changes, std::size_t at, std::uint32_t row, std::size_t m,
+              std::size_t end) const {
+    const std::vector<Motion>& motions = model_->motions;
+    for (std::size_t k = 0; k < n_found_; ++k) {
+      const Active& active = active_[found_[k].active];
+      while (m < end && motions[m].column < active.column) ++m;
+      std::uint32_t off = 0;
+      if (m < end && motions[m].column == active.column)
+        off = 0u - static_cast<std::uint32_t>(motions[m].expected(active.order));
+      while (at < changes.size() && changes[at].row == row && changes[at].column < active.column) ++at;
+      if (at < changes.size() && changes[at].row == row && changes[at].column == active.column)
+        off += static_cast<std::uint32_t>(changes[at].delta);
+      if (cut(off, found_[k].entry.width) != 0) return true;
+    }
+    return false;
+  }
+
+  // A row of which some entry is other than expected. Its motions: [m, end).
+  template <typename BeforeStore>
+  bool code_row(std::uint32_t row, const std::vector<Change>& changes, std::size_t& at, std::size_t m, std::size_t end,
+                BeforeStore before_store) {
+    if (n_found_ == 0) return false;
+    const std::vector<Motion>& motions = model_->motions;
+    unsigned was_changed = 1, any = 0;
+    for (std::size_t k = 0; k < n_found_; ++k) {
+      const Entry entry{base_ + found_[k].entry.position, found_[k].entry.width};
+      const Active& active = active_[found_[k].active];
+      while (m < end && motions[m].column < active.column) ++m;
+      const Motion* motion = m < end && motions[m].column == active.column ? &motions[m] : nullptr;
+      const auto expected = motion != nullptr ? static_cast<std::uint32_t>(cut(static_cast<std::uint32_t>(motion->expected(active.order)), entry.width)) : 0u;
+      std::int32_t delta = 0, off = 0;
+      if constexpr (!Coder::kDecodes) {
+        while (at < changes.size() && changes[at].row == row && changes[at].column < active.column) ++at;
+        if (at < changes.size() && changes[at].row == row && changes[at].column == active.column)
+          delta = changes[at++].delta;
+        off = cut(static_cast<std::uint32_t>(delta) - expected, entry.width);
+      }
+      bool is_changed = true;
       // A row without a change would not be told of.
-      if (is_any || k + 1 < entries_.size())
-        is_changed = coder_.bit(models_[i].is_changed[(was_changed ? 1u : 0u) + (is_any ? 2u : 0u)], is_changed);
-      if (is_changed) change(models_[i], entry, delta, before_store);
-      was_changed = is_changed;
-      is_any = is_any || is_changed;
+      if (any != 0 || k + 1 < n_found_) {
+        is_changed = coder_.bit(active.model->is_changed[was_changed + 2 * any + (motion != nullptr ? 4 : 0)], off != 0);
+      }
+      if (is_changed) {
+        off = value(active.model->values[motion != nullptr && active.order != Order::kStays ? 1 : 0], off);
+        any = 1;
+      }
+      was_changed = is_changed ? 1 : 0;
+      if constexpr (Coder::kDecodes) delta = cut(expected + (is_changed ? static_cast<std::uint32_t>(off) : 0u), entry.width);
+      move(row, active.column, entry, delta, motion, before_store);
     }
     return true;
   }
-
+  // A row of which every entry is as expected.
   template <typename BeforeStore>
-  void change(ColumnModel& model, Entry entry, std::int32_t delta, BeforeStore before_store) {
-    delta = value(model, delta);
+  bool keep_going(std::uint32_t row, std::size_t m, std::size_t end, BeforeStore before_store) {
+    const std::vector<Motion>& motions = model_->motions;
+    for (std::size_t k = 0; k < n_found_ && m < end; ++k) {
+      const Active& active = active_[found_[k].active];
+      while (m < end && motions[m].column < active.column) ++m;
+      if (m == end || motions[m].column != active.column) continue;
+      const Entry entry{base_ + found_[k].entry.position, found_[k].entry.width};
+      const std::int32_t delta = cut(static_cast<std::uint32_t>(motions[m].expected(active.order)), entry.width);
+      move(row, active.column, entry, delta, &motions[m], before_store);
+    }
+    return true;
+  }
+  template <typename BeforeStore>
+  void move(std::uint32_t row, std::uint32_t column, Entry entry, std::int32_t delta, const Motion* motion,
+            BeforeStore before_store) {
+    if (delta == 0) return;
+    next_motions_.push_back({row, column, delta, motion != nullptr ? motion->step : 0});
     if constexpr (Coder::kDecodes) {
       before_store(entry);
       store_entry(bytes_, entry, load_entry(bytes_, entry) + static_cast<std::uint32_t>(delta));
     }
   }
 
-  // A column's models begin as those of all columns are when it needs them first.
-  Nibble& inherit(std::uint32_t& index, const Nibble& parent) {
-    if (index == 0) {
-      nibbles_.push_back(parent);
-      nibbles_.back().seen = std::min<std::uint8_t>(parent.seen, 1);
-      index = static_cast<std::uint32_t>(nibbles_.size());
-    }
-    return nibbles_[index - 1];
-  }
+  // --- values -----------------------------------------------------------------------------------------------
 
-  // A delta that is not zero: its length in bits, sign and second bit by models, the rest as it is.
-  std::int32_t value(ColumnModel& model, std::int32_t delta) {
+  // A model begins as that of all columns is when it is needed first; that one learns from models that are still new.
+  std::uint32_t learnt(std::uint32_t& index, Nibble& parent, std::uint32_t symbol) {
+    if (index == 0) {
+      models_.nibbles.push_back(parent);
+      models_.nibbles.back().seen = std::min<std::uint8_t>(parent.seen, 1);
+      index = static_cast<std::uint32_t>(models_.nibbles.size());
+    }
+    Nibble& model = models_.nibbles[index - 1];
+    const bool is_new = model.seen < kInfant;
+    symbol = coder_.nibble(model, symbol);
+    if (is_new) parent.learn(symbol);
+    return symbol;
+  }
+  static constexpr std::uint8_t kInfant = 14;
+
+  // A value that is not zero: its length in bits, sign and second bit by models, the rest as it is.
+  std::int32_t value(ValueModel& model, std::int32_t delta) {
     std::uint32_t magnitude = 0, high = 0, detail = 0;
     if constexpr (!Coder::kDecodes) {
       magnitude = delta < 0 ? 0u - static_cast<std::uint32_t>(delta) : static_cast<std::uint32_t>(delta);
@@ -361,31 +613,35 @@ class ResidualCoder {
       high = length >> 2;
       detail = (length & 3) << 1 | (delta < 0 ? 1u : 0u);
     }
-    high = coder_.nibble(inherit(model.nibbles[16], all_sizes_), high);
-    all_sizes_.learn(high);
-    detail = coder_.nibble(inherit(model.nibbles[high], all_details_[high]), detail);
-    all_details_[high].learn(detail);
+    high = learnt(model.nibbles[16], models_.size, high);
+    detail = learnt(model.nibbles[high], models_.details[high], detail);
     const std::uint32_t length = (high << 2 | detail >> 1) & 31;
     magnitude = 1u << length | coder_.raw(length, magnitude & ((1u << length) - 1));
     return static_cast<std::int32_t>((detail & 1) != 0 ? 0u - magnitude : magnitude);
   }
 
   Coder& coder_;
-  const Rows& rows_;
+  Models& models_;
+  const Schema* schema_;
   std::byte* bytes_;
-  Number count_, rare_count_, text_count_, n_columns_, column_gap_;
-  Nibble all_sizes_;
-  std::array<Nibble, 16> all_details_;
-  Bit is_raw_text_;
-  Number length_step_, prefix_, suffix_;
-  std::array<Nibble, 16> high_, low_;
   Bytes text_;
   // Of the type at hand.
-  std::vector<std::uint32_t> columns_;
-  std::vector<ColumnModel> models_;
-  std::vector<Nibble> nibbles_;
-  std::vector<std::pair<std::uint32_t, Entry>> entries_;
-  std::unordered_map<std::uint64_t, ColumnModel> fresh_;
+  const Type* type_ = nullptr;
+  TypeModel* model_ = nullptr;
+  std::vector<Choice> choices_;
+  std::size_t last_choice_ = 0;
+  std::vector<std::uint32_t> fresh_columns_;
+  std::vector<Active> active_;
+  bool is_predicting_ = false;
+  bool has_tails_ = false;
+  std::vector<std::uint32_t> told_;
+  std::vector<Plan> plans_;  // [shapes]
+  std::vector<Motion> next_motions_;
+  // Of the row at hand.
+  std::vector<Found> others_;
+  const Found* found_ = nullptr;
+  std::size_t n_found_ = 0;
+  std::uint32_t base_ = 0;  // what the positions in found_ count from
 };
 
 }  // namespace libsync::codec

@@ -8,8 +8,6 @@
 namespace libsync::codec {
 namespace {
 
-// Columns of what no field covers: between the vtable offset and the first field, and behind the table.
-constexpr std::uint32_t kHeadColumns = 0x10000;
 constexpr std::uint32_t kMaxStride = 256;
 
 class Finder {
@@ -41,14 +39,14 @@ class Finder {
       out_.is_flatbuffer = work_left_ >= 0;
     }
     if (!out_.is_flatbuffer) {
-      out_ = Structure{};
-      out_.size_bytes = size_;
+      schema_ = Schema{};
       new_type(Kind::kOther);
       new_type(Kind::kVTable);
       found_.assign(2, {});
       found_[0].push_back({0, kNone});
     }
     finish();
+    out_.schema = std::make_shared<const Schema>(std::move(schema_));
     return std::move(out_);
   }
 
@@ -61,13 +59,13 @@ class Finder {
   };
 
   std::uint32_t new_type(Kind kind) {
-    out_.types.emplace_back().kind = kind;
-    found_.resize(out_.types.size());
-    done_.resize(out_.types.size());
-    type_tables_.resize(out_.types.size());
-    shapes_with_.resize(out_.types.size());
-    is_queued_.resize(out_.types.size());
-    return static_cast<std::uint32_t>(out_.types.size() - 1);
+    schema_.types.emplace_back().kind = kind;
+    found_.resize(schema_.types.size());
+    done_.resize(schema_.types.size());
+    type_tables_.resize(schema_.types.size());
+    shapes_with_.resize(schema_.types.size());
+    is_queued_.resize(schema_.types.size());
+    return static_cast<std::uint32_t>(schema_.types.size() - 1);
   }
 
   // --- which bytes are spoken for -------------------------------------------------------------------------
@@ -99,9 +97,9 @@ class Finder {
     std::optional<Shape> shape = read_shape({bytes_ + position, size}, n_read);
     work_left_ -= n_read;
     if (!shape) return kNone;
-    shape->position = position;
-    known->second = static_cast<std::uint32_t>(out_.shapes.size());
-    out_.shapes.push_back(std::move(*shape));
+    shape_positions_.push_back(position);
+    known->second = static_cast<std::uint32_t>(schema_.shapes.size());
+    schema_.shapes.push_back(std::move(*shape));
     return known->second;
   }
   std::uint32_t shape_of_table(std::uint32_t start) {
@@ -109,7 +107,7 @@ class Finder {
     const std::uint32_t vtable = start - load32(bytes_ + start);
     if (vtable % 2 != 0 || vtable >= size_) return kNone;
     const std::uint32_t shape = shape_at(vtable);
-    return shape != kNone && out_.shapes[shape].table_size <= size_ - start ? shape : kNone;
+    return shape != kNone && schema_.shapes[shape].table_size <= size_ - start ? shape : kNone;
   }
   bool is_table(std::uint32_t start) { return shape_of_table(start) != kNone; }
 
@@ -155,21 +153,22 @@ class Finder {
   void claim_table(std::uint32_t start, std::uint32_t& type) {
     if (is_claimed(start)) return;
     const std::uint32_t index = shape_of_table(start);
-    Shape& shape = out_.shapes[index];
+    Shape& shape = schema_.shapes[index];
     if (shape.type == kNone) {
       if (type == kNone) type = new_type(Kind::kTable);
       shape.type = type;
-      out_.types[type].shapes.push_back(index);
+      schema_.types[type].shapes.push_back(index);
       type_tables_[type].emplace_back();
-      shape_slot_[index] = static_cast<std::uint32_t>(out_.types[type].shapes.size() - 1);
+      shape_slot_[index] = static_cast<std::uint32_t>(schema_.types[type].shapes.size() - 1);
       for (const std::uint32_t field : shape.present) {
         std::vector<std::vector<std::uint32_t>>& with = shapes_with_[type];
         if (with.size() <= field) with.resize(field + 1);
         with[field].push_back(shape_slot_[index]);
       }
-      if (!is_claimed(shape.position)) {
-        claim(shape.position, kVTables, index);
-        cover(shape.position, shape.position + shape.size);
+      const std::uint32_t position = shape_positions_[index];
+      if (!is_claimed(position)) {
+        claim(position, kVTables, index);
+        cover(position, position + shape.size);
       }
     } else if (type == kNone) {
       type = shape.type;
@@ -195,7 +194,7 @@ class Finder {
     claim(start, type, kNone);
     const std::uint32_t count = load32(bytes_ + start);
     cover(start, std::uint64_t{start} + 4 + 4 * std::uint64_t{count});
-    std::uint32_t element = out_.types[type].element;
+    std::uint32_t element = schema_.types[type].element;
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t target = target_of(start + 4 + 4 * i);
       if (texts) {
@@ -204,7 +203,7 @@ class Finder {
         claim_table(target, element);
       }
     }
-    out_.types[type].element = element;
+    schema_.types[type].element = element;
   }
 
   // The positions of a field in those tables of a type that have it: shape by shape, of each shape those from
@@ -214,7 +213,7 @@ class Finder {
     bool all = true;
     for (const std::uint32_t slot : shapes_with_[type][field]) {
       if (is_new_only && slot >= to_.size()) break;
-      const Shape& shape = out_.shapes[out_.types[type].shapes[slot]];
+      const Shape& shape = schema_.shapes[schema_.types[type].shapes[slot]];
       const std::vector<std::uint32_t>& tables = type_tables_[type][slot];
       const std::size_t from = is_new_only && slot < done_[type].size() ? done_[type][slot] : 0;
       const std::size_t to = is_new_only ? to_[slot] : tables.size();
@@ -254,23 +253,23 @@ class Finder {
     to_.clear();
     for (const std::vector<std::uint32_t>& tables : type_tables_[type]) to_.push_back(tables.size());
     const std::size_t n_fields = shapes_with_[type].size();
-    if (out_.types[type].fields.size() < n_fields) out_.types[type].fields.resize(n_fields);
+    if (schema_.types[type].fields.size() < n_fields) schema_.types[type].fields.resize(n_fields);
     for (std::uint32_t field = 0; field < n_fields && work_left_ >= 0; ++field) {
-      FieldKind kind = out_.types[type].fields[field].kind;
+      FieldKind kind = schema_.types[type].fields[field].kind;
       if (kind == FieldKind::kScalar || kind == FieldKind::kPending) continue;
       const bool is_first = kind == FieldKind::kUndecided;
       const bool all = lanes_of(type, field, true, is_first);
       if (is_first) {
         if (!all) {
-          out_.types[type].fields[field].kind = FieldKind::kScalar;
+          schema_.types[type].fields[field].kind = FieldKind::kScalar;
           continue;
         }
         if (lanes_.empty()) continue;
         kind = decide();
-        out_.types[type].fields[field].kind = kind;
+        schema_.types[type].fields[field].kind = kind;
         if (kind == FieldKind::kPending) continue;
       }
-      std::uint32_t child = out_.types[type].fields[field].child;
+      std::uint32_t child = schema_.types[type].fields[field].child;
       const std::vector<std::uint32_t> lanes = lanes_;
       for (const std::uint32_t lane : lanes) {
         const std::uint32_t target = target_of(lane);
@@ -282,7 +281,7 @@ class Finder {
           if (is_first || is_references(target, texts, is_some)) claim_references(target, child, texts);
         }
       }
-      out_.types[type].fields[field].child = child;
+      schema_.types[type].fields[field].child = child;
     }
     done_[type] = to_;
   }
@@ -303,11 +302,11 @@ class Finder {
 
   void decide_pending() {
     std::vector<Candidate> candidates;
-    const auto n_types = static_cast<std::uint32_t>(out_.types.size());
+    const auto n_types = static_cast<std::uint32_t>(schema_.types.size());
     for (std::uint32_t type = 0; type < n_types; ++type) {
-      for (std::uint32_t field = 0; field < out_.types[type].fields.size(); ++field) {
-        if (out_.types[type].fields[field].kind != FieldKind::kPending) continue;
-        out_.types[type].fields[field].kind = FieldKind::kScalar;
+      for (std::uint32_t field = 0; field < schema_.types[type].fields.size(); ++field) {
+        if (schema_.types[type].fields[field].kind != FieldKind::kPending) continue;
+        schema_.types[type].fields[field].kind = FieldKind::kScalar;
         if (!lanes_of(type, field, false, true)) continue;
         Candidate candidate{type, field, {}};
         std::uint32_t longest = 0;
@@ -338,7 +337,7 @@ class Finder {
         continue;
       }
       candidate.child = new_type(candidate.is_text ? Kind::kText : Kind::kData);
-      Field& field = out_.types[candidate.type].fields[candidate.field];
+      Field& field = schema_.types[candidate.type].fields[candidate.field];
       field = {candidate.is_text ? FieldKind::kText : FieldKind::kData, candidate.child};
       for (const std::uint32_t target : candidate.targets) {
         if (candidate.is_text) {
@@ -398,32 +397,25 @@ class Finder {
     }
     std::sort(starts.begin(), starts.end(), [](const Start& a, const Start& b) { return a.position < b.position; });
     if (size_ == 0) starts.clear();
-    for (std::uint32_t type = 0; type < found_.size(); ++type) out_.types[type].objects.reserve(found_[type].size());
+    out_.groups.resize(found_.size());
+    for (std::uint32_t type = 0; type < found_.size(); ++type) out_.groups[type].objects.reserve(found_[type].size());
     out_.objects.reserve(starts.size());
     for (std::size_t i = 0; i < starts.size(); ++i) {
-      std::vector<Object>& objects = out_.types[starts[i].type].objects;
-      out_.objects.push_back({starts[i].type, static_cast<std::uint32_t>(objects.size())});
-      objects.push_back({starts[i].position, i + 1 < starts.size() ? starts[i + 1].position : size_, starts[i].shape});
+      const std::uint32_t end = i + 1 < starts.size() ? starts[i + 1].position : size_;
+      out_.add(starts[i].type, {starts[i].position, end, starts[i].shape});
     }
-    out_.starts.assign(size_ / 128 + 1, 0);
-    for (const Start& start : starts)
-      out_.starts[start.position / 128] |= std::uint64_t{1} << (start.position / 2 % 64);
-    std::uint32_t n_before = 0;
-    for (const std::uint64_t word : out_.starts) {
-      out_.starts_before.push_back(n_before);
-      n_before += static_cast<std::uint32_t>(std::popcount(word));
-    }
-    for (Type& type : out_.types) {
+    for (std::uint32_t t = 0; t < schema_.types.size(); ++t) {
+      Type& type = schema_.types[t];
       if (type.kind == Kind::kTable) {
-        for (const std::uint32_t shape : type.shapes) assign_columns(out_.shapes[shape], type);
+        for (const std::uint32_t shape : type.shapes) assign_columns(schema_.shapes[shape], type);
       } else if (type.kind == Kind::kData) {
-        finish_data(type);
+        finish_data(type, out_.groups[t].objects);
       }
-      type.count_rows(type.objects);
+      out_.groups[t].count_rows(type);
     }
+    out_.index();
   }
-  void finish_data(Type& type) const {
-    const std::vector<Object>& objects = type.objects;
+  void finish_data(Type& type, const std::vector<Object>& objects) const {
     type.stride = stride_of(objects, [&](std::size_t i) {
       const std::uint32_t size = objects[i].end - objects[i].start;
       return size < 4 ? 0 : size - 4;
@@ -438,6 +430,8 @@ class Finder {
   std::uint32_t size_;
   std::int64_t work_left_;
   Structure out_;
+  Schema schema_;
+  std::vector<std::uint32_t> shape_positions_;  // [shapes]
   std::vector<std::vector<Found>> found_;       // [types]
   std::vector<std::vector<std::size_t>> done_;  // [types][shapes of it] tables whose references were followed
   std::vector<std::size_t> to_;                 // [shapes] the same, of the look at hand
@@ -463,11 +457,27 @@ std::uint32_t Type::rows_of(std::uint32_t size_bytes) const {
   return size_bytes <= 4 ? 1 : 1 + (size_bytes - 4 + row_bytes() - 1) / row_bytes();
 }
 
-void Type::count_rows(const std::vector<Object>& all) {
+void Group::count_rows(const Type& type) {
   n_bytes = n_rows = 0;
-  for (const Object& object : all) {
+  for (const Object& object : objects) {
     n_bytes += object.end - object.start;
-    n_rows += rows_of(object.end - object.start);
+    n_rows += type.rows_of(object.end - object.start);
+  }
+}
+
+void Structure::index() {
+  starts.assign(size_bytes / 128 + 1, 0);
+  starts_before.clear();
+  starts_before.reserve(starts.size());
+  for (const Group& group : groups) {
+    for (const Object& object : group.objects) {
+      starts[object.start / 128] |= std::uint64_t{1} << (object.start / 2 % 64);
+    }
+  }
+  std::uint32_t n_before = 0;
+  for (const std::uint64_t word : starts) {
+    starts_before.push_back(n_before);
+    n_before += static_cast<std::uint32_t>(std::popcount(word));
   }
 }
 

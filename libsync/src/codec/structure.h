@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +17,11 @@
 namespace libsync::codec {
 
 inline constexpr std::uint32_t kNone = 0xffffffff;
+
+// Columns of a table that no field covers: between the vtable offset and the first field, and behind the table.
+inline constexpr std::uint32_t kHeadColumns = 1u << 28;
+inline constexpr std::uint32_t kTailColumns = 1u << 29;
+inline constexpr std::uint32_t kEndColumns = 1u << 30;
 
 enum class Kind : std::uint8_t {
   kOther,  // the root offset and file identifier; all of a buffer that is no FlatBuffer
@@ -35,7 +41,6 @@ struct Lane {
 
 // A vtable. Tables of one type have several where fields were left out or padded otherwise.
 struct Shape {
-  std::uint32_t position = 0;
   std::uint32_t type = kNone;
   std::uint16_t size = 0;
   std::uint16_t table_size = 0;
@@ -59,7 +64,7 @@ struct Object {
   std::uint32_t shape = kNone;  // of tables: their vtable; of vtables: themselves
 };
 
-// Objects of one meaning.
+// What objects of one meaning have in common.
 struct Type {
   Kind kind = Kind::kOther;
   bool is_whole = false;          // one row per object, although it is a vector
@@ -68,19 +73,29 @@ struct Type {
   std::uint32_t stride = 0;       // of kData: bytes per element
   std::vector<Field> fields;
   std::vector<std::uint32_t> shapes;  // in order of discovery
-  std::unordered_map<std::uint32_t, std::uint32_t>
-      columns;                  // number of (field + 1) << 16 | lane in it; of 0: the vtable's
+  // Columns by (field + 1) << 16 | lane in it; 0: the offset of the vtable.
+  std::unordered_map<std::uint32_t, std::uint32_t> columns;
+
+  // Rows an object of this many bytes has, and bytes per row. Tables, strings and whole vectors: one.
+  std::uint32_t rows_of(std::uint32_t size_bytes) const;
+  std::uint32_t row_bytes() const { return kind == Kind::kData && stride >= 8 ? stride : 32; }
+  bool has_one_row() const { return kind == Kind::kTable || kind == Kind::kText || is_whole; }
+  bool has_length() const { return kind == Kind::kData || kind == Kind::kReferences; }
+};
+
+// What is known of the types; snapshots of which nothing new was learnt share it.
+struct Schema {
+  std::vector<Type> types;  // [0] kOther, [1] kVTable, then as discovered
+  std::vector<Shape> shapes;
+};
+
+// The objects of one type.
+struct Group {
   std::vector<Object> objects;  // by position
   std::uint64_t n_bytes = 0;    // of all objects
   std::uint32_t n_rows = 0;
 
-  // Rows an object of this many bytes has, and bytes per row. Tables, strings and whole vectors: one.
-  std::uint32_t rows_of(std::uint32_t size_bytes) const;
-  // Sets n_bytes and n_rows.
-  void count_rows(const std::vector<Object>& all);
-  std::uint32_t row_bytes() const { return kind == Kind::kData && stride >= 8 ? stride : 32; }
-  bool has_one_row() const { return kind == Kind::kTable || kind == Kind::kText || is_whole; }
-  bool has_length() const { return kind == Kind::kData || kind == Kind::kReferences; }
+  void count_rows(const Type& type);
 };
 
 struct ObjectId {
@@ -89,19 +104,27 @@ struct ObjectId {
 };
 
 struct Structure {
-  std::vector<Shape> shapes;
-  std::vector<Type> types;        // [0] kOther, [1] kVTable, then as discovered
+  std::shared_ptr<const Schema> schema;
+  std::vector<Group> groups;      // [types]
   std::vector<ObjectId> objects;  // by position; they cover the buffer without gaps
   std::uint32_t size_bytes = 0;
   bool is_flatbuffer = false;
 
-  const Object& object(std::uint32_t index) const { return types[objects[index].type].objects[objects[index].rank]; }
+  const std::vector<Type>& types() const { return schema->types; }
+  const std::vector<Shape>& shapes() const { return schema->shapes; }
+  const Object& object(std::uint32_t index) const { return groups[objects[index].type].objects[objects[index].rank]; }
   // Index of the object that holds this byte. Requires: position < size_bytes.
   std::uint32_t object_at(std::uint32_t position) const {
     const std::uint32_t word = position / 128, bit = position / 2 % 64;
     const std::uint64_t up_to = starts[word] & (~std::uint64_t{0} >> (63 - bit));
     return starts_before[word] + static_cast<std::uint32_t>(std::popcount(up_to)) - 1;
   }
+  // Appends an object; in order of position, all of them. Then index().
+  void add(std::uint32_t type, Object object) {
+    objects.push_back({type, static_cast<std::uint32_t>(groups[type].objects.size())});
+    groups[type].objects.push_back(object);
+  }
+  void index();
 
   std::vector<std::uint64_t> starts;         // a bit for every second byte: an object starts there
   std::vector<std::uint32_t> starts_before;  // objects that start before the bytes of each word

@@ -1,0 +1,32 @@
+#include "libsync/patch_context.h"
+
+#include <utility>
+
+#include "codec/codec.h"
+
+namespace libsync {
+
+PatchContext::PatchContext() = default;
+PatchContext::PatchContext(const PatchContext& other)
+    : context_(other.context_ != nullptr ? std::make_unique<codec::Context>(*other.context_) : nullptr),
+      at_(other.at_) {}
+PatchContext& PatchContext::operator=(const PatchContext& other) {
+  if (this != &other) *this = PatchContext(other);
+  return *this;
+}
+PatchContext::PatchContext(PatchContext&&) noexcept = default;
+PatchContext& PatchContext::operator=(PatchContext&&) noexcept = default;
+PatchContext::~PatchContext() = default;
+
+bool PatchContext::is_at(const Snapshot& baseline) const { return context_ != nullptr && at_ == baseline.digest(); }
+
+void PatchContext::close() { context_ = nullptr; }
+
+std::unique_ptr<codec::Context> PatchContext::release() { return std::move(context_); }
+
+void PatchContext::hold(std::unique_ptr<codec::Context> context, const Snapshot& at) {
+  context_ = std::move(context);
+  at_ = at.digest();
+}
+
+}  // namespace libsync
