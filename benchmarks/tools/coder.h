@@ -9,8 +9,8 @@
 
 namespace libsync::tools {
 
-// Per pair prepare(); then some times before_encode(), encode(); then some times before_apply(), apply(), result(). What is timed is
-// encode() and apply() alone.
+// Per pair prepare(); then some times before_encode(), encode(); then some times before_apply(), apply(), result().
+// What is timed is encode() and apply() alone.
 class Coder {
  public:
   virtual ~Coder() = default;

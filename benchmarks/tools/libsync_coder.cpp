@@ -17,7 +17,8 @@ class LibsyncCoder final : public Coder {
   void prepare(BytesView baseline, BytesView target) override {
     const SnapshotPtr next = Snapshot::copy_of(baseline);
     // A receiver that has the baseline from the patch before has its context too.
-    const bool goes_on = snapshot_ != nullptr && next->digest() == snapshot_->digest() && n_continued_ < kMaxPatchesPerContext;
+    const bool goes_on =
+        snapshot_ != nullptr && next->digest() == snapshot_->digest() && n_continued_ < kMaxPatchesPerContext;
     n_continued_ = goes_on ? n_continued_ + 1 : 0;
     before_sent_ = goes_on ? std::move(sent_) : PatchContext();
     before_received_ = goes_on ? std::move(received_) : PatchContext();

@@ -158,8 +158,7 @@ Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, By
   buffer.clear();
   bool moves = true;
   if (baseline.size_bytes() == target.size_bytes()) {
-    const codec::Differences differences =
-        codec::differences_of(*context->structure, baseline.bytes(), target.bytes());
+    const codec::Differences differences = codec::differences_of(*context->structure, baseline.bytes(), target.bytes());
     moves = differences.moves;
     if (moves && is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
     in_place.context = std::move(context);

@@ -1,57 +1,95 @@
-// Any stream against any baseline, below the digest: it either gives a target or is refused, within the bytes it was
-// given; and what an in-place patch did can be undone. Then the pair that came of it is coded, and must come back.
-// Input: two bytes n, one byte flags and size, n baseline bytes, then the stream.
+// Any two streams against any baseline, below the digest, the second in the context of the first: each gives a target
+// or is refused, within the bytes it was given; and what an in-place patch did can be undone. Then the targets that
+// came of it are coded one after the other, and must come back. Input: two bytes n, one byte flags and size, two bytes
+// m, n baseline bytes, m of the first stream, then the second.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "codec/codec.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace libsync;
-  if (size < 4) return 0;
-  const auto* bytes = reinterpret_cast<const std::byte*>(data);
-  const std::size_t baseline_size = std::min<std::size_t>(data[0] + 256u * data[1], size - 3);
-  const Bytes baseline(bytes + 3, bytes + 3 + baseline_size);
-  const BytesView stream(bytes + 3 + baseline_size, size - 3 - baseline_size);
-  if (baseline.empty()) return 0;
-  const codec::Structure structure = codec::find_structure(baseline);
+namespace {
+
+using namespace libsync;
+
+void check_cover(const codec::Structure& structure) {
   std::uint32_t covered = 0;
   for (std::uint32_t i = 0; i < structure.objects.size(); ++i) {
-    if (structure.object(i).start != covered) std::abort();
+    if (structure.object(i).start != covered || structure.object_at(covered) != i) std::abort();
     covered = structure.object(i).end;
   }
-  if (covered != baseline.size()) std::abort();
+  if (covered != structure.size_bytes) std::abort();
+}
 
+// The target, if the stream gives one.
+std::optional<Bytes> decode(codec::Context& context, const Bytes& baseline, BytesView stream, std::uint8_t flags) {
   Bytes target;
   bool is_target = false;
-  if ((data[2] & 1) != 0) {
+  if ((flags & 1) != 0) {
     target = baseline;
     codec::Undo undo;
-    is_target = codec::decode_in_place(structure, stream, target.data(), undo);
+    is_target = codec::decode_in_place(context, stream, target.data(), undo);
     Bytes undone = target;
     undo.restore(undone.data());
     if (undone != baseline) std::abort();
   } else {
     // Within a few bytes of the baseline, as targets are, or anything.
-    const std::size_t wanted = (data[2] & 2) != 0 ? baseline.size() + (data[2] >> 2) - 32 : 8u * (data[2] >> 2);
+    const std::size_t wanted = (flags & 2) != 0 ? baseline.size() + (flags >> 2) - 32 : 8u * (flags >> 2);
     target.resize(std::min<std::size_t>(wanted, 1 << 17));
-    is_target = codec::decode_moved(structure, baseline, stream, target);
+    is_target = codec::decode_moved(context, baseline, stream, target);
   }
-  if (!is_target || target.empty()) return 0;
-  const codec::Structure target_structure = codec::find_structure(target);
-  Bytes again;
+  if (!is_target || target.empty()) return std::nullopt;
+  check_cover(*context.structure);
+  if (context.structure->size_bytes != target.size()) std::abort();
+  return target;
+}
+
+// In every way that can be said; the contexts of both ends go on.
+void round_trip(codec::Context& sent, codec::Context& received, const Bytes& baseline, const Bytes& target) {
+  bool goes_on = false;
+  codec::Context before_sent = sent, before_received = received;
   if (target.size() == baseline.size()) {
-    bool moves = false;
-    const bool is_said = codec::encode_in_place(structure, baseline, target, again, moves);
-    Bytes back = baseline;
+    const codec::Differences differences = codec::differences_of(*sent.structure, baseline, target);
+    Bytes stream, back = baseline;
     codec::Undo undo;
-    if (is_said && (!codec::decode_in_place(structure, again, back.data(), undo) || back != target)) std::abort();
-    again.clear();
+    goes_on = codec::encode_in_place(sent, baseline, target, differences, stream);
+    if (goes_on && (!codec::decode_in_place(received, stream, back.data(), undo) || back != target)) std::abort();
   }
-  if (structure.is_flatbuffer && target_structure.is_flatbuffer) {
-    const bool is_said = codec::encode_moved(structure, baseline, target_structure, target, again);
-    Bytes back(target.size());
-    if (is_said && (!codec::decode_moved(structure, baseline, again, back) || back != target)) std::abort();
+  const codec::Structure target_structure = codec::find_structure(target);
+  if (before_sent.structure->is_flatbuffer && target_structure.is_flatbuffer) {
+    Bytes stream, back(target.size());
+    const bool is_said = codec::encode_moved(before_sent, baseline, target_structure, target, stream);
+    if (is_said && (!codec::decode_moved(before_received, baseline, stream, back) || back != target)) std::abort();
+    if (is_said && !goes_on) {
+      goes_on = true;
+      sent = std::move(before_sent), received = std::move(before_received);
+    }
   }
+  if (goes_on) return;
+  sent = received = {std::make_shared<const codec::Structure>(target_structure), {}};
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 6) return 0;
+  const auto* bytes = reinterpret_cast<const std::byte*>(data);
+  const std::size_t baseline_size = std::min<std::size_t>(data[0] + 256u * data[1], size - 5);
+  const std::size_t first_size = std::min<std::size_t>(data[3] + 256u * data[4], size - 5 - baseline_size);
+  const Bytes baseline(bytes + 5, bytes + 5 + baseline_size);
+  const BytesView first(bytes + 5 + baseline_size, first_size);
+  const BytesView second(first.data() + first_size, size - 5 - baseline_size - first_size);
+  if (baseline.empty()) return 0;
+  const auto structure = std::make_shared<const codec::Structure>(codec::find_structure(baseline));
+  check_cover(*structure);
+
+  codec::Context context{structure, {}}, sent = context, received = context;
+  const std::optional<Bytes> one = decode(context, baseline, first, data[2]);
+  if (!one) return 0;
+  const std::optional<Bytes> two = decode(context, *one, second, data[2]);
+  round_trip(sent, received, baseline, *one);
+  if (!two) return 0;
+  round_trip(sent, received, *one, *two);
+  round_trip(sent, received, *two, *one);
   return 0;
 }

@@ -4,12 +4,14 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "libsync/types.h"
+#include "unit/support.h"
 
 namespace libsync::test {
 
@@ -87,6 +89,28 @@ inline SmallWorld small_world(std::uint32_t n) {
         {static_cast<std::int32_t>(i * 1000), -static_cast<std::int32_t>(i), 7, static_cast<std::int32_t>(i) - 3});
   }
   return world;
+}
+
+// What a game may do in a tick: some edits, and most of what flies flies on.
+inline void play(SmallWorld& world, Random& random) {
+  ++world.tick;
+  for (SmallShot& shot : world.shots) shot.x += shot.vx, shot.y += shot.vy, shot.vy -= pick(random, 0, 9) == 0 ? 1 : 0;
+  for (std::uint64_t edits = pick(random, 0, 8); edits > 0; --edits) {
+    const std::size_t n = world.bodies.size();
+    const std::size_t at = n == 0 ? 0 : pick(random, 0, n - 1);
+    const auto place = world.bodies.begin() + static_cast<std::ptrdiff_t>(at);
+    switch (n == 0 ? 0 : pick(random, 0, 12)) {
+      case 0: world.bodies.insert(place, small_world(50).bodies[pick(random, 0, 49)]); break;
+      case 1: world.bodies.erase(place); break;
+      case 2: place->name.resize(pick(random, 0, 40), 'z'); break;
+      case 3: place->hp = static_cast<std::uint16_t>(pick(random, 98, 102)); break;
+      case 4: place->items.resize(pick(random, 0, 20), 5); break;
+      case 5: place->tags.assign(pick(random, 0, 3), "tag"); break;
+      case 6: std::shuffle(world.bodies.begin(), place, random); break;
+      case 7: world.shots.resize(pick(random, 0, 30), {0, 0, 3, -2}); break;
+      default: place->x += 0.5f; break;
+    }
+  }
 }
 
 }  // namespace libsync::test

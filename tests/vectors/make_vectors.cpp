@@ -58,9 +58,12 @@ std::vector<Object> digests() {
 
 // --- Patches
 
-Object patch_object(const std::string& name, BytesView baseline, BytesView patch) {
-  const Result<SnapshotPtr> applied = apply_patch(*Snapshot::copy_of(baseline), patch, Limits{});
+// "after": the name of the vector before this one, if the patch comes with the context that its patch left.
+Object patch_object(const std::string& name, BytesView baseline, BytesView patch, const std::string& after = "",
+                    PatchContext* context = nullptr) {
+  const Result<SnapshotPtr> applied = apply_patch(*Snapshot::copy_of(baseline), patch, Limits{}, context);
   return {{"name", name},
+          {"after", after},
           {"baseline", to_hex(baseline)},
           {"patch", to_hex(patch)},
           {"error", applied ? "" : name_of(applied.error().code)},
@@ -177,6 +180,77 @@ void add_structured(std::vector<Object>& objects) {
   objects.push_back(patch_object("world: in place of nothing", {}, bytes_of({2, 0, 0, 0, 0, 0, 0, 0, 0})));
 }
 
+// A world that goes on for some steps.
+template <typename Step>
+void add_chain(std::vector<Object>& objects, const std::string& name, test::SmallWorld world, int n_steps, Step step) {
+  PatchContext sent, received;
+  Bytes baseline = world.build();
+  std::string after;
+  for (int i = 0; i < n_steps; ++i) {
+    step(world, i);
+    const Bytes target = world.build();
+    const std::string own = name + ", step " + std::to_string(i);
+    Bytes patch;
+    make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), patch, kPatchFormat, &sent);
+    objects.push_back(patch_object(own, baseline, patch, after, &received));
+    baseline = target;
+    after = own;
+  }
+}
+
+void add_chains(std::vector<Object>& objects) {
+  using World = test::SmallWorld;
+  add_chain(objects, "chain: shots fly", test::small_world(6), 6, [](World& w, int i) {
+    ++w.tick;
+    for (test::SmallShot& shot : w.shots) shot.x += shot.vx, shot.y += i * shot.vy, shot.vy -= 2;
+    if (i == 4) w.shots[2].x = -9;
+  });
+  add_chain(objects, "chain: some bodies stop and go", test::small_world(16), 8, [](World& w, int i) {
+    for (std::size_t k = 0; k < w.bodies.size(); ++k) {
+      if ((k + static_cast<std::size_t>(i)) % 4 != 0) w.bodies[k].x += 0.5f, w.bodies[k].hp += 1;
+    }
+    if (i == 3) w.bodies[5].name[2] = '!', w.bodies[6].y = 0.5f;
+    if (i == 5) w.bodies[6].items[1] = 77, w.bodies[9].mass -= 1;
+  });
+  add_chain(objects, "chain: bodies come, move and go", test::small_world(12), 8, [](World& w, int i) {
+    for (test::SmallBody& body : w.bodies) body.mass += 1'000'000 + body.id;
+    if (i % 3 == 1) w.bodies.erase(w.bodies.begin() + i);
+    if (i % 3 == 2)
+      w.bodies.insert(w.bodies.begin() + i, test::small_world(40).bodies[static_cast<std::size_t>(20 + i)]);
+    if (i == 4) std::rotate(w.bodies.begin(), w.bodies.begin() + 3, w.bodies.end());
+    if (i == 6) w.bodies[1].tags = {"late"}, w.bodies[2].hp = 1;
+  });
+  for (int seed = 0; seed < 12; ++seed) {
+    Random random(static_cast<std::uint64_t>(seed));
+    add_chain(objects, "chain: random " + std::to_string(seed), test::small_world(static_cast<std::uint32_t>(seed)), 6,
+              [&](World& w, int) { test::play(w, random); });
+  }
+  // Bent in the middle of a context.
+  Random random(6);
+  World world = test::small_world(5);
+  PatchContext sent, received;
+  const Bytes first = world.build();
+  for (test::SmallBody& body : world.bodies) body.x += 1, body.mass += 5;
+  const Bytes second = world.build();
+  for (test::SmallBody& body : world.bodies) body.x += 1, body.mass += 5 + body.id;
+  world.bodies[3].name += "!";
+  const Bytes third = world.build();
+  Bytes begins, continues;
+  make_patch(*Snapshot::copy_of(first), *Snapshot::copy_of(second), begins, kPatchFormat, &sent);
+  make_patch(*Snapshot::copy_of(second), *Snapshot::copy_of(third), continues, kPatchFormat, &sent);
+  objects.push_back(patch_object("chain: continues nothing", second, continues));
+  for (int i = 0; i < 16; ++i) {
+    const std::string name = "chain: before bent " + std::to_string(i);
+    objects.push_back(patch_object(name, first, begins, "", &received));
+    Bytes bent = continues;
+    bent[test::pick(random, 10, bent.size() - 1)] ^= static_cast<std::byte>(1u << test::pick(random, 0, 7));
+    objects.push_back(patch_object("chain: bent " + std::to_string(i), second, bent, name, &received));
+    objects.push_back(patch_object("chain: after bent " + std::to_string(i), second, continues,
+                                   "chain: bent " + std::to_string(i), &received));
+    received.close();
+  }
+}
+
 std::vector<Object> patches() {
   Random random(2026);
   std::vector<Object> objects;
@@ -243,7 +317,10 @@ std::vector<Object> patches() {
   objects.push_back(patch_object("other baseline", abc, bytes_of({1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
   objects.push_back(
       patch_object("target above the limit", abc, bytes_of({1, 8, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0})));
+  objects.push_back(patch_object("bytes that continue", abc, bytes_of({5, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0, 32})));
+  objects.push_back(patch_object("unknown flag", abc, bytes_of({10, 0, 0, 0, 0, 0, 0, 0, 0})));
   add_structured(objects);
+  add_chains(objects);
   return objects;
 }
 

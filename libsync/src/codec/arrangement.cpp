@@ -295,7 +295,8 @@ void Arrangement::predict(std::byte* bytes) const {
       case Kind::kData: predict_data(object, bytes); break;
       case Kind::kOther:
         std::memcpy(bytes + object.start, baseline.data() + from.start, std::min(size, size_of(from)));
-        if (object.start == 0 && from.start == 0 && size >= 4 && size_of(from) >= 4) refer(0, load32(baseline.data()), i, bytes);
+        if (object.start == 0 && from.start == 0 && size >= 4 && size_of(from) >= 4)
+          refer(0, load32(baseline.data()), i, bytes);
         break;
     }
   }

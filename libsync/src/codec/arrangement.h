@@ -94,7 +94,7 @@ class Arrangement {
   BytesView baseline;
   std::uint32_t target_size;
   std::vector<std::uint32_t> fresh_shapes;  // behind the baseline's
-  std::vector<Placed> placed;  // back to front until finish(), then front to back
+  std::vector<Placed> placed;               // back to front until finish(), then front to back
   std::vector<std::vector<Splice>> splices;
   std::vector<std::vector<std::uint32_t>> members;      // [types] indices in placed
   std::vector<Group> known;                             // [types] objects with a predecessor

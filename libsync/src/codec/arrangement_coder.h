@@ -348,9 +348,9 @@ class ArrangementCoder {
     if (old_count > 0) {
       const std::uint32_t first = from.start + 4;
       const std::uint64_t target = std::uint64_t{first} + load32(out_.baseline.data() + first);
-      const std::uint32_t copy =
-          target < out_.baseline.size() ? out_.copy_of(out_.base.object_at(static_cast<std::uint32_t>(target)), index)
-                                        : kNone;
+      const std::uint32_t copy = target < out_.baseline.size()
+                                     ? out_.copy_of(out_.base.object_at(static_cast<std::uint32_t>(target)), index)
+                                     : kNone;
       if (copy != kNone) expected = std::lower_bound(list.begin(), list.end(), copy) - list.begin();
     }
     for (std::uint32_t i = 0; i < count;) {

@@ -138,8 +138,7 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
     for (const std::uint32_t rank : all[t].texts) {
       const Object& object = group.objects[rank];
       const BytesView source = text_of(baseline.data(), object);
-      residual.text(source, static_cast<std::uint32_t>(source.size()), bytes + object.start,
-                    object.end - object.start);
+      residual.text(source, static_cast<std::uint32_t>(source.size()), bytes + object.start, object.end - object.start);
     }
   }
   encoder.finish(out);

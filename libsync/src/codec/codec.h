@@ -13,8 +13,8 @@ namespace libsync::codec {
 // Larger snapshots are not looked into.
 inline constexpr std::size_t kMaxBytes = 0x7fffffff;
 
-// What both ends of a row of patches know, each of which begins where the one before ended. New: only the structure of a
-// baseline. Definition: docs/WIRE_FORMAT.md section 3.7.
+// What both ends of a row of patches know, each of which begins where the one before ended. New: only the structure of
+// a baseline. Definition: docs/WIRE_FORMAT.md section 3.7.
 struct Context {
   std::shared_ptr<const Structure> structure;  // of the snapshot that it is at
   Models models;

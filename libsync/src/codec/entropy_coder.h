@@ -37,7 +37,7 @@ inline constexpr auto kAims = [] {
 }();
 
 // A symbol of 16, from its frequency so far. Learns fast at first: by 1/5, 1/7, 1/9 ... down to 1/33; then only from
-// every fourth symbol, which costs the less.
+// every eighth symbol, which costs less.
 struct Nibble {
   // low[s]: of 32,768, how much lies below symbol s. Strictly increasing, low[0] is 0.
   alignas(16) std::array<std::int16_t, 16> low = {0,         1 * 2048,  2 * 2048,  3 * 2048, 4 * 2048,  5 * 2048,
@@ -56,7 +56,7 @@ struct Nibble {
   // Counts on where nothing is learnt.
   bool is_skipped() {
     if (seen < kGrown) return false;
-    seen = seen == kGrown + 2 ? kGrown - 1 : static_cast<std::uint8_t>(seen + 1);
+    seen = seen == kGrown + 6 ? kGrown - 1 : static_cast<std::uint8_t>(seen + 1);
     return true;
   }
 };

@@ -101,7 +101,8 @@ class Matcher {
         return hash_of(gathered_.data(), gathered_.size(), type);
       }
       case Kind::kText: return hash_of(at, std::min(size, 4 + load32(at)), type);
-      case Kind::kVTable: return hash_of(at, std::min<std::uint32_t>(size, structure.shapes()[object.shape].size), type);
+      case Kind::kVTable:
+        return hash_of(at, std::min<std::uint32_t>(size, structure.shapes()[object.shape].size), type);
       case Kind::kReferences: return hash_of(at, 4, type);
       case Kind::kData: {
         const std::uint64_t core = size < 4 ? size : 4 + std::uint64_t{own.stride} * load32(at);

@@ -56,8 +56,7 @@ struct ColumnModel {
   Order order = Order::kStays;
   // By whether the column before in the row changed, whether any did (2), whether this entry changed last time (4).
   std::array<Bit, 8> is_changed;
-  // Of entries without and with a prediction.
-  std::array<ValueModel, 2> values;
+  std::array<std::uint32_t, 2> values{};  // of entries without and with a prediction; as in TypeModel::fresh
 };
 
 // How far changed rows are apart.
@@ -76,8 +75,9 @@ struct TypeModel {
   Gaps gaps;
   std::vector<ColumnModel> columns;  // that changed ever, ascending
   std::vector<Motion> motions;       // by row, then column
-  // Of objects without a predecessor, by column.
-  std::unordered_map<std::uint32_t, std::pair<Bit, ValueModel>> fresh;
+  // Of objects without a predecessor, by column: whether it differs, and 1 + index in Models::values, 0: not used so
+  // far.
+  std::unordered_map<std::uint32_t, std::pair<Bit, std::uint32_t>> fresh;
 };
 
 // Of the steps of an arrangement.
@@ -112,6 +112,7 @@ struct Models {
   std::array<Nibble, 16> high, low;
   ArrangementModels arrangement;
   std::vector<TypeModel> types;
+  std::vector<ValueModel> values;
   std::vector<Nibble> nibbles;
 };
 

@@ -263,7 +263,8 @@ class ResidualCoder {
     std::array<std::uint64_t, kOrders> bits{};
   };
   static std::uint64_t cost_of(std::int32_t value) {
-    const std::uint32_t magnitude = value < 0 ? 0u - static_cast<std::uint32_t>(value) : static_cast<std::uint32_t>(value);
+    const std::uint32_t magnitude =
+        value < 0 ? 0u - static_cast<std::uint32_t>(value) : static_cast<std::uint32_t>(value);
     return magnitude == 0 ? 0 : static_cast<std::uint64_t>(std::bit_width(magnitude)) + 2;
   }
   Choice& choice_of(std::uint32_t column) {
@@ -284,8 +285,8 @@ class ResidualCoder {
       choice.is_changed = choice.is_changed || delta != 0;
       for (std::uint32_t order = 0; order < kOrders; ++order) {
         const std::int32_t expected = motion != nullptr ? motion->expected(static_cast<Order>(order)) : 0;
-        choice.bits[order] +=
-            cost_of(static_cast<std::int32_t>(static_cast<std::uint32_t>(delta) - static_cast<std::uint32_t>(expected)));
+        choice.bits[order] += cost_of(
+            static_cast<std::int32_t>(static_cast<std::uint32_t>(delta) - static_cast<std::uint32_t>(expected)));
       }
     };
     const auto is_before = [](const Motion& motion, const Change& change) {
@@ -293,8 +294,7 @@ class ResidualCoder {
     };
     for (const Change& change : changes) {
       for (; m < motions.size() && is_before(motions[m], change); ++m) add(motions[m].column, 0, &motions[m]);
-      const bool is_both =
-          m < motions.size() && motions[m].row == change.row && motions[m].column == change.column;
+      const bool is_both = m < motions.size() && motions[m].row == change.row && motions[m].column == change.column;
       add(change.column, change.delta, is_both ? &motions[m] : nullptr);
       m += is_both ? 1u : 0u;
     }
@@ -317,8 +317,7 @@ class ResidualCoder {
       if constexpr (Coder::kDecodes) return nullptr;
       while (next < choices_.size() && choices_[next].column < column) ++next;
       const bool is_found = next < choices_.size() && choices_[next].column == column;
-      const bool takes_part =
-          is_found && (choices_[next].is_changed || best_order(choices_[next]) != Order::kStays);
+      const bool takes_part = is_found && (choices_[next].is_changed || best_order(choices_[next]) != Order::kStays);
       return takes_part ? &choices_[next] : nullptr;
     };
     for (ColumnModel& column : known) {
@@ -326,7 +325,8 @@ class ResidualCoder {
       const bool is_active = coder_.bit(models_.is_active[column.was_active ? 1 : 0], choice != nullptr);
       if (is_active) {
         const auto before = static_cast<std::uint32_t>(column.order);
-        const std::uint32_t order = coder_.nibble(models_.orders[before], choice != nullptr ? static_cast<std::uint32_t>(best_order(*choice)) : 0);
+        const std::uint32_t order = coder_.nibble(
+            models_.orders[before], choice != nullptr ? static_cast<std::uint32_t>(best_order(*choice)) : 0);
         if (order >= kOrders) return false;
         column.order = static_cast<Order>(order);
       }
@@ -353,7 +353,7 @@ class ResidualCoder {
   bool code_new_columns(const Group& group) {
     const std::uint32_t n = coder_.number(models_.n_columns, static_cast<std::uint32_t>(fresh_columns_.size()) - 1) + 1;
     // Each is of at least one byte.
-    if (n > group.n_bytes) return false;
+    if (n > group.n_bytes - std::min<std::uint64_t>(group.n_bytes, model_->columns.size())) return false;
     fresh_columns_.resize(n);
     std::vector<ColumnModel>& known = model_->columns;
     const std::size_t n_known = known.size();
@@ -383,7 +383,8 @@ class ResidualCoder {
       Plan& plan = plans_[object.shape];
       if (!plan.is_known) make_plan(plan, schema_->shapes[object.shape]);
       const std::uint32_t size = object.end - object.start;
-      if (schema_->shapes[object.shape].table_size <= size && (size <= schema_->shapes[object.shape].table_size || !has_tails_)) {
+      if (schema_->shapes[object.shape].table_size <= size &&
+          (size <= schema_->shapes[object.shape].table_size || !has_tails_)) {
         found_ = plan.found.data();
         n_found_ = plan.found.size();
         base_ = object.start;
@@ -433,13 +434,15 @@ class ResidualCoder {
   bool code_rows(const Group& group, const std::vector<Change>& changes, BeforeStore before_store) {
     std::vector<Motion>& motions = model_->motions;
     std::uint32_t n_moved = 0;  // rows
-    for (std::size_t i = 0; i < motions.size(); ++i) n_moved += i == 0 || motions[i].row != motions[i - 1].row ? 1u : 0u;
+    for (std::size_t i = 0; i < motions.size(); ++i)
+      n_moved += i == 0 || motions[i].row != motions[i - 1].row ? 1u : 0u;
     if constexpr (!Coder::kDecodes) find_told(changes);
     const std::uint32_t least = motions.empty() ? 1 : 0;
     const std::uint32_t n_told = count(static_cast<std::uint32_t>(told_.size()) - least) + least;
     std::uint32_t n_others = group.n_rows - n_moved;  // that the last step did not change, from `row` on
     if (n_told > n_others) return false;
-    is_predicting_ = std::any_of(active_.begin(), active_.end(), [](const Active& a) { return a.order != Order::kStays; });
+    is_predicting_ =
+        std::any_of(active_.begin(), active_.end(), [](const Active& a) { return a.order != Order::kStays; });
 
     next_motions_.clear();
     Place place;
@@ -539,7 +542,10 @@ class ResidualCoder {
       const Active& active = active_[found_[k].active];
       while (m < end && motions[m].column < active.column) ++m;
       const Motion* motion = m < end && motions[m].column == active.column ? &motions[m] : nullptr;
-      const auto expected = motion != nullptr ? static_cast<std::uint32_t>(cut(static_cast<std::uint32_t>(motion->expected(active.order)), entry.width)) : 0u;
+      const auto expected =
+          motion != nullptr
+              ? static_cast<std::uint32_t>(cut(static_cast<std::uint32_t>(motion->expected(active.order)), entry.width))
+              : 0u;
       std::int32_t delta = 0, off = 0;
       if constexpr (!Coder::kDecodes) {
         while (at < changes.size() && changes[at].row == row && changes[at].column < active.column) ++at;
@@ -550,14 +556,16 @@ class ResidualCoder {
       bool is_changed = true;
       // A row without a change would not be told of.
       if (any != 0 || k + 1 < n_found_) {
-        is_changed = coder_.bit(active.model->is_changed[was_changed + 2 * any + (motion != nullptr ? 4 : 0)], off != 0);
+        is_changed =
+            coder_.bit(active.model->is_changed[was_changed + 2 * any + (motion != nullptr ? 4 : 0)], off != 0);
       }
       if (is_changed) {
         off = value(active.model->values[motion != nullptr && active.order != Order::kStays ? 1 : 0], off);
         any = 1;
       }
       was_changed = is_changed ? 1 : 0;
-      if constexpr (Coder::kDecodes) delta = cut(expected + (is_changed ? static_cast<std::uint32_t>(off) : 0u), entry.width);
+      if constexpr (Coder::kDecodes)
+        delta = cut(expected + (is_changed ? static_cast<std::uint32_t>(off) : 0u), entry.width);
       move(row, active.column, entry, delta, motion, before_store);
     }
     return true;
@@ -605,7 +613,12 @@ class ResidualCoder {
   static constexpr std::uint8_t kInfant = 14;
 
   // A value that is not zero: its length in bits, sign and second bit by models, the rest as it is.
-  std::int32_t value(ValueModel& model, std::int32_t delta) {
+  std::int32_t value(std::uint32_t& index, std::int32_t delta) {
+    if (index == 0) {
+      models_.values.emplace_back();
+      index = static_cast<std::uint32_t>(models_.values.size());
+    }
+    ValueModel& model = models_.values[index - 1];
     std::uint32_t magnitude = 0, high = 0, detail = 0;
     if constexpr (!Coder::kDecodes) {
       magnitude = delta < 0 ? 0u - static_cast<std::uint32_t>(delta) : static_cast<std::uint32_t>(delta);
