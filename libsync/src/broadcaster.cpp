@@ -10,7 +10,7 @@ namespace libsync {
 namespace {
 
 EncodedUpdate encode(const UpdateHeader& header, BytesView body, const Limits& limits) {
-  EncodedUpdate update{header, encode_state_frames(header, body, limits), 0};
+  EncodedUpdate update{header, encode_state_frames(header, body, limits), 0, false};
   for (const SharedBytes& frame : update.frames) update.size_bytes += frame->size();
   return update;
 }
@@ -32,6 +32,9 @@ void Broadcaster::publish(const TopicUpdate& update) {
   entry.store.push(update.version, update.snapshot);
   entry.patches.clear();
   entry.fulls.clear();
+  entry.in_context.reset();
+  entry.continues = update.continues;
+  entry.is_awaited = update.is_awaited;
   entry.patch = follows ? update.patch : nullptr;
   entry.patch_base = update.base_version;
   // Whoever is served last waits for all the others' sends; everybody takes that turn.
@@ -68,9 +71,27 @@ FullReason Broadcaster::check_baseline(TopicId topic, const Position& have) cons
   return baseline->digest() == have.digest ? FullReason::kNone : FullReason::kDigestMismatch;
 }
 
-const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullReason reason) {
+const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullReason reason, bool is_in_context) {
   Entry& found = entry(topic);
   if (reason != FullReason::kNone) return full_update(found, reason);
+  const SnapshotPtr target = found.store.latest();
+  UpdateHeader header;
+  header.topic = topic;
+  header.version = found.store.latest_version();
+  header.kind = UpdateKind::kPatch;
+  header.base_version = base;
+  const bool keeps_pace = found.patch != nullptr && found.patch_base == base;
+  if (keeps_pace && (is_in_context || !found.continues)) {
+    if (found.patch->size() >= target->size_bytes()) return full_update(found, FullReason::kSmaller);
+    if (found.in_context) {
+      ++stats_.cache_hits;
+    } else {
+      found.in_context = encode(header, *found.patch, limits_);
+      found.in_context->is_in_context = true;
+    }
+    return *found.in_context;
+  }
+  if (keeps_pace && found.is_awaited != nullptr) found.is_awaited->store(true);
   const auto cached = found.patches.find(base.value);
   if (cached != found.patches.end()) {
     ++stats_.cache_hits;
@@ -78,21 +99,11 @@ const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullR
   }
   const SnapshotPtr baseline = found.store.find(base);
   if (baseline == nullptr) return full_update(found, FullReason::kBaselineGone);
-  const SnapshotPtr target = found.store.latest();
-  SharedBytes patch = found.patch_base == base ? found.patch : nullptr;
-  if (patch == nullptr) {
-    auto made = std::make_shared<Bytes>();
-    make_patch(*baseline, *target, *made, limits_.patch_format);
-    patch = std::move(made);
-    ++stats_.patches_encoded;
-  }
-  if (patch->size() >= target->size_bytes()) return full_update(found, FullReason::kSmaller);
-  UpdateHeader header;
-  header.topic = topic;
-  header.version = found.store.latest_version();
-  header.kind = UpdateKind::kPatch;
-  header.base_version = base;
-  return found.patches.emplace(base.value, encode(header, *patch, limits_)).first->second;
+  Bytes patch;
+  make_patch(*baseline, *target, patch, limits_.patch_format);
+  ++stats_.patches_encoded;
+  if (patch.size() >= target->size_bytes()) return full_update(found, FullReason::kSmaller);
+  return found.patches.emplace(base.value, encode(header, patch, limits_)).first->second;
 }
 
 const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {

@@ -202,7 +202,7 @@ void ClientSession::take_update(TimePoint now, const std::string& name, Subscrip
     }
     baseline = held.snapshot;
   }
-  Result<SnapshotPtr> snapshot = apply_patch(*baseline, patch, limits_);
+  Result<SnapshotPtr> snapshot = apply_patch(*baseline, patch, limits_, &subscription.context);
   if (!snapshot) return resync(name, subscription, snapshot.error());
   held = {{subscription.epoch, header.version, (*snapshot)->digest()}, *snapshot};
   subscription.resyncing = false;

@@ -307,7 +307,7 @@ void ServerSession::announce(TopicId topic, Subscription& subscription, const Po
   subscription.parts.clear();
   FullReason reason = broadcaster_.check_baseline(topic, have);
   if (reason == FullReason::kNone && have.version != current.version) {
-    reason = broadcaster_.update_from(topic, have.version, FullReason::kNone).header.reason;
+    reason = broadcaster_.update_from(topic, have.version, FullReason::kNone, false).header.reason;
     subscribed.outcome = TopicOutcome::kPatch;
   } else if (reason == FullReason::kNone) {
     subscribed.outcome = TopicOutcome::kUpToDate;
@@ -316,6 +316,7 @@ void ServerSession::announce(TopicId topic, Subscription& subscription, const Po
   subscribed.reason = reason;
   subscription.full_reason = reason;
   subscription.sent = reason == FullReason::kNone ? have.version : Version{};
+  subscription.is_in_context = false;
   send(std::move(subscribed));
   broadcaster_.mark_ready(this);
 }
@@ -460,11 +461,13 @@ SharedBytes ServerSession::poll_state(TimePoint now) {
 }
 
 void ServerSession::begin_update(TimePoint now, TopicId topic, Subscription& subscription) {
-  const EncodedUpdate& update = broadcaster_.update_from(topic, subscription.sent, subscription.full_reason);
+  const EncodedUpdate& update =
+      broadcaster_.update_from(topic, subscription.sent, subscription.full_reason, subscription.is_in_context);
   subscription.parts = update.frames;
   subscription.next_part = 0;
   const Version skipped_from = subscription.sent;
   subscription.sent = update.header.version;
+  subscription.is_in_context = update.is_in_context;
   subscription.full_reason = FullReason::kNone;
   ++stats_.updates_sent;
   if (update.header.kind == UpdateKind::kFull) {

@@ -9,7 +9,10 @@
 namespace libsync {
 
 Topic::Topic(TopicInfo info, const Limits& limits)
-    : limits_(limits), info_(std::make_shared<const TopicInfo>(std::move(info))), store_(limits) {}
+    : limits_(limits),
+      info_(std::make_shared<const TopicInfo>(std::move(info))),
+      store_(limits),
+      is_awaited_(std::make_shared<std::atomic<bool>>(false)) {}
 
 Topic::Topic(TopicInfo info, const Limits& limits, Version version, Bytes snapshot) : Topic(std::move(info), limits) {
   store_.push(version, Snapshot::take(std::move(snapshot)));
@@ -29,9 +32,14 @@ Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
   update.topic = info_;
   update.version = Version{store_.latest_version().value + 1};
   update.snapshot = next;
+  update.is_awaited = is_awaited_;
   if (current != nullptr) {
     auto patch = std::make_shared<Bytes>();
-    make_patch(*current, *next, *patch, limits_.patch_format);
+    // Beginning anew costs all receivers; those who came late wait a little for each other.
+    if (n_in_context_ >= limits_.min_patches_per_context && is_awaited_->exchange(false)) context_.close();
+    update.continues = context_.is_at(*current);
+    n_in_context_ = update.continues ? n_in_context_ + 1 : 0;
+    make_patch(*current, *next, *patch, limits_.patch_format, &context_);
     update.base_version = store_.latest_version();
     update.patch = std::move(patch);
   }
@@ -45,6 +53,7 @@ TopicUpdate Topic::current() const {
   update.topic = info_;
   update.version = store_.latest_version();
   update.snapshot = store_.latest();
+  update.is_awaited = is_awaited_;
   update.history.assign(store_.versions().begin(), store_.versions().end() - 1);
   return update;
 }

@@ -244,13 +244,13 @@ TEST_CASE("session: a returning client finds its baseline on a shard that never 
   Broadcaster elsewhere(live.world.limits);
   elsewhere.publish(live.world.topics[0]->current());
   CHECK(elsewhere.check_baseline(TopicId{1}, held.position) == FullReason::kNone);
-  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone).header.kind == UpdateKind::kPatch);
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind == UpdateKind::kPatch);
   // Steps that this shard missed while nobody here needed them leave its history usable.
   live.world.publish(0, state(10));
   live.world.publish(0, state(11));
   elsewhere.publish(live.world.topics[0]->current());
   CHECK(elsewhere.position(TopicId{1}) == live.world.topics[0]->position());
-  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone).header.kind == UpdateKind::kPatch);
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind == UpdateKind::kPatch);
 }
 
 TEST_CASE("session: a topic of a new epoch is announced and sent whole") {
@@ -682,8 +682,8 @@ TEST_CASE("Broadcaster: a patch is encoded once for all who need it, and its fra
   }
   CHECK(world.broadcaster.stats().patches_encoded == 0);  // they came with the updates
   for (const auto& connection : world.connections) CHECK(holds(*connection, "world", state(11)));
-  const EncodedUpdate& once = world.broadcaster.update_from(TopicId{1}, Version{5}, FullReason::kNone);
-  const EncodedUpdate& twice = world.broadcaster.update_from(TopicId{1}, Version{5}, FullReason::kNone);
+  const EncodedUpdate& once = world.broadcaster.update_from(TopicId{1}, Version{5}, FullReason::kNone, false);
+  const EncodedUpdate& twice = world.broadcaster.update_from(TopicId{1}, Version{5}, FullReason::kNone, false);
   CHECK(once.frames[0].get() == twice.frames[0].get());
   CHECK(world.broadcaster.stats().patches_encoded == 1);
 }

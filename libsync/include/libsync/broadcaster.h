@@ -3,10 +3,12 @@
 // immutable snapshots. Sessions ask for frames when their socket can take them, so state is never queued.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct EncodedUpdate {
   UpdateHeader header;
   std::vector<SharedBytes> frames;
   std::size_t size_bytes = 0;  // of all frames
+  bool is_in_context = false;  // whoever has it is in the topic's context
 };
 
 // What became of the encoding work, for metrics.
@@ -58,8 +61,9 @@ class Broadcaster {
 
   // The update from `base` to the current version. kNone as `reason` asks for a patch; where the baseline is gone or
   // the patch would not be smaller, the answer is full and says why. Valid until the next publish().
+  // `is_in_context`: the client is in the topic's context at `base`, see EncodedUpdate.
   // Requires: has(topic); base is below the current version.
-  const EncodedUpdate& update_from(TopicId topic, Version base, FullReason reason);
+  const EncodedUpdate& update_from(TopicId topic, Version base, FullReason reason, bool is_in_context);
 
   // The next session that has something to send, or null. One at a time, because serving one may end another.
   // The order rotates, so that nobody is always the last to be served.
@@ -79,7 +83,10 @@ class Broadcaster {
     SnapshotStore store;
     Version patch_base;  // of `patch`, which came with the update
     SharedBytes patch;
+    bool continues = false;  // it is for those in the context
+    std::shared_ptr<std::atomic<bool>> is_awaited;
     std::map<std::uint64_t, EncodedUpdate> patches;  // by base version
+    std::optional<EncodedUpdate> in_context;         // the patch that came with the update
     std::map<FullReason, EncodedUpdate> fulls;       // by reason; the body is the same
     std::vector<ServerSession*> subscribers;
   };

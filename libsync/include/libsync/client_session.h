@@ -11,6 +11,7 @@
 #include "libsync/frame.h"
 #include "libsync/limits.h"
 #include "libsync/message.h"
+#include "libsync/patch_context.h"
 #include "libsync/result.h"
 #include "libsync/session_output.h"
 #include "libsync/snapshot.h"
@@ -98,6 +99,7 @@ class ClientSession {
     std::optional<TopicId> topic;  // none: not answered yet
     Epoch epoch;
     HeldState held;              // version zero: nothing
+    PatchContext context;        // of the updates so far
     bool resyncing = false;      // patches are ignored until a full update arrives
     std::uint32_t failures = 0;  // resyncs in a row
     bool leaving = false;        // Unsubscribe is under way

@@ -28,6 +28,9 @@ struct Limits {
   // much smaller, but a client in JavaScript still needs some milliseconds for one in which thousands of values
   // changed.
   std::uint8_t patch_format = 1;
+  // Patches that continue a topic's context, before it is begun anew for receivers that came late. Until then these get
+  // patches that stand alone, which are larger.
+  std::uint32_t min_patches_per_context = 32;
   // State updates per topic and session. Changes in between are conflated into the next update.
   std::uint32_t updates_per_second = 10;
   // Control messages waiting to be written to one peer. Beyond either bound the connection ends with kSlowConsumer.

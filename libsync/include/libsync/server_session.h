@@ -110,7 +110,8 @@ class ServerSession {
   struct Subscription {
     std::string name;
     Epoch epoch;
-    Version sent;  // what the client holds once it has read everything sent
+    Version sent;                // what the client holds once it has read everything sent
+    bool is_in_context = false;  // at `sent`; see EncodedUpdate
     Version acked;
     FullReason full_reason = FullReason::kNone;  // not kNone: the next update is full
     TimePoint next_update;                       // earliest time of the next update, see updates_per_second

@@ -2,6 +2,7 @@
 // Lives where the state is made (the game thread). What it publishes is immutable and goes to every shard.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "libsync/limits.h"
+#include "libsync/patch_context.h"
 #include "libsync/result.h"
 #include "libsync/snapshot.h"
 #include "libsync/snapshot_store.h"
@@ -35,6 +37,10 @@ struct TopicUpdate {
   // The patch from the previous version, encoded once for all. Null for the first version of an epoch.
   Version base_version;
   SharedBytes patch;
+  // `patch` continues the topic's context: only for those who have had every patch since one that did not.
+  bool continues = false;
+  // To be set by any thread: someone who keeps pace is not in the context and waits for a patch that begins one.
+  std::shared_ptr<std::atomic<bool>> is_awaited;
   // For a shard that meets the topic for the first time: the versions before this one that are still in history,
   // ascending, so that a returning client finds its baseline wherever its connection lands.
   std::vector<VersionedSnapshot> history;
@@ -66,6 +72,9 @@ class Topic {
   const Limits& limits_;
   std::shared_ptr<const TopicInfo> info_;
   SnapshotStore store_;
+  PatchContext context_;
+  std::uint32_t n_in_context_ = 0;  // patches since it began
+  std::shared_ptr<std::atomic<bool>> is_awaited_;
 };
 
 }  // namespace libsync
