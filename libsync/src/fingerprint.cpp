@@ -38,7 +38,8 @@ Fingerprints::Fingerprints() { finish(); }
 
 Fingerprints Fingerprints::of(BytesView bytes) { return of(bytes, {}, Fingerprints()); }
 
-Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints) {
+Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints,
+                              std::vector<std::uint32_t>* changed) {
   SYNC_ASSERT(baseline.size() == baseline_fingerprints.size_bytes());
   Fingerprints result;
   result.size_bytes_ = bytes.size();
@@ -51,6 +52,7 @@ Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerp
     const std::size_t baseline_count = begin < baseline.size() ? std::min(chunk_size, baseline.size() - begin) : 0;
     const bool unchanged =
         comparable && count == baseline_count && std::memcmp(bytes.data() + begin, baseline.data() + begin, count) == 0;
+    if (!unchanged && changed != nullptr) changed->push_back(static_cast<std::uint32_t>(begin / chunk_size));
     result.chunks_.push_back(unchanged ? baseline_fingerprints.chunks_[begin / chunk_size]
                                        : hash(bytes.data() + begin, count));
   }

@@ -150,6 +150,21 @@ void make_moved_patch(const Snapshot& baseline, const Snapshot& target, bool con
     draft.bytes.clear();
 }
 
+// Where the two may differ. Requires: equal sizes.
+std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& target) {
+  const auto size = static_cast<std::uint32_t>(target.size_bytes());
+  const std::vector<std::uint32_t>* chunks = target.chunks_changed_since(baseline);
+  if (chunks == nullptr) return {{0, size}};
+  const std::size_t chunk_size = chunk_size_bytes(size);
+  std::vector<codec::Range> ranges;
+  ranges.reserve(chunks->size());
+  for (const std::uint32_t chunk : *chunks) {
+    const std::size_t begin = chunk * chunk_size, end = std::min<std::size_t>(begin + chunk_size, size);
+    ranges.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+  }
+  return ranges;
+}
+
 // In the way that is smaller. Nothing if it cannot be said.
 Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, Bytes buffer,
                             std::unique_ptr<codec::Context> context, bool continues) {
@@ -158,7 +173,8 @@ Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, By
   buffer.clear();
   bool moves = true;
   if (baseline.size_bytes() == target.size_bytes()) {
-    const codec::Differences differences = codec::differences_of(*context->structure, baseline.bytes(), target.bytes());
+    const codec::Differences differences =
+        codec::differences_of(*context->structure, baseline.bytes(), target.bytes(), ranges_of(baseline, target));
     moves = differences.moves;
     if (moves && is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
     in_place.context = std::move(context);
@@ -184,7 +200,7 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
   const bool continues = context != nullptr && context->is_at(baseline);
   if (has_structure) {
     std::unique_ptr<codec::Context> state = continues ? context->release() : nullptr;
-    if (state == nullptr) state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}});
+    if (state == nullptr) state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}, {}, {}});
     draft = make_structured_patch(baseline, target, std::move(out), std::move(state), continues);
   }
   // Between others than FlatBuffers bytes may have moved, which no structure tells of.
@@ -248,7 +264,7 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
   }
   if (!header->continues) state = nullptr;
   if (header->kind != PatchKind::kBytes && state == nullptr) {
-    state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}});
+    state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}, {}, {}});
   }
   const BytesView body = patch.subspan(header->body_offset);
   Bytes target;

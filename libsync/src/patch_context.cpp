@@ -11,7 +11,13 @@ PatchContext::PatchContext(const PatchContext& other)
     : context_(other.context_ != nullptr ? std::make_unique<codec::Context>(*other.context_) : nullptr),
       at_(other.at_) {}
 PatchContext& PatchContext::operator=(const PatchContext& other) {
-  if (this != &other) *this = PatchContext(other);
+  if (this == &other) return *this;
+  at_ = other.at_;
+  if (context_ != nullptr && other.context_ != nullptr) {
+    *context_ = *other.context_;
+  } else {
+    context_ = other.context_ != nullptr ? std::make_unique<codec::Context>(*other.context_) : nullptr;
+  }
   return *this;
 }
 PatchContext::PatchContext(PatchContext&&) noexcept = default;

@@ -1,13 +1,22 @@
 #include "libsync/snapshot.h"
 
+#include <atomic>
 #include <utility>
 
 #include "codec/structure.h"
 
 namespace libsync {
 
-Snapshot::Snapshot(Bytes bytes, Fingerprints fingerprints)
-    : bytes_(std::move(bytes)), fingerprints_(std::move(fingerprints)) {}
+namespace {
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
+Snapshot::Snapshot(Bytes bytes) : bytes_(std::move(bytes)), number_(next_number()) {}
 
 Snapshot::~Snapshot() = default;
 
@@ -20,9 +29,15 @@ const std::shared_ptr<const codec::Structure>& Snapshot::structure() const {
 SnapshotPtr Snapshot::copy_of(BytesView bytes) { return take(Bytes(bytes.begin(), bytes.end())); }
 
 SnapshotPtr Snapshot::take(Bytes bytes, const Snapshot* baseline) {
-  Fingerprints fingerprints = baseline != nullptr ? Fingerprints::of(bytes, baseline->bytes(), baseline->fingerprints())
-                                                  : Fingerprints::of(bytes);
-  return SnapshotPtr(new Snapshot(std::move(bytes), std::move(fingerprints)));
+  std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(bytes)));
+  if (baseline == nullptr) {
+    snapshot->fingerprints_ = Fingerprints::of(snapshot->bytes_);
+    return snapshot;
+  }
+  snapshot->fingerprints_ =
+      Fingerprints::of(snapshot->bytes_, baseline->bytes(), baseline->fingerprints(), &snapshot->changed_chunks_);
+  snapshot->baseline_number_ = baseline->number_;
+  return snapshot;
 }
 
 const SnapshotPtr& Snapshot::empty() {

@@ -49,7 +49,8 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
   bool goes_on = false;
   codec::Context before_sent = sent, before_received = received;
   if (target.size() == baseline.size()) {
-    const codec::Differences differences = codec::differences_of(*sent.structure, baseline, target);
+    const codec::Range whole[] = {{0, static_cast<std::uint32_t>(target.size())}};
+    const codec::Differences differences = codec::differences_of(*sent.structure, baseline, target, whole);
     Bytes stream, back = baseline;
     codec::Undo undo;
     goes_on = codec::encode_in_place(sent, baseline, target, differences, stream);
@@ -66,7 +67,7 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
     }
   }
   if (goes_on) return;
-  sent = received = {std::make_shared<const codec::Structure>(target_structure), {}};
+  sent = received = {std::make_shared<const codec::Structure>(target_structure), {}, {}, {}};
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto structure = std::make_shared<const codec::Structure>(codec::find_structure(baseline));
   check_cover(*structure);
 
-  codec::Context context{structure, {}}, sent = context, received = context;
+  codec::Context context{structure, {}, {}, {}}, sent = context, received = context;
   const std::optional<Bytes> one = decode(context, baseline, first, data[2]);
   if (!one) return 0;
   const std::optional<Bytes> two = decode(context, *one, second, data[2]);

@@ -52,7 +52,7 @@ std::uint32_t only_type(const codec::Structure& structure, codec::Kind kind, std
   return found;
 }
 codec::Context context_of(BytesView baseline) {
-  return {std::make_shared<const codec::Structure>(codec::find_structure(baseline)), {}};
+  return {std::make_shared<const codec::Structure>(codec::find_structure(baseline)), {}, {}, {}};
 }
 
 }  // namespace
@@ -91,7 +91,8 @@ TEST_CASE("entropy coder: what was coded comes out, to the last bit") {
         all_equal = all_equal && got == expected;
       }
     };
-    codec::Encoder encoder;
+    codec::EncoderWork work;
+    codec::Encoder encoder(work);
     run(encoder, false);
     Bytes stream;
     encoder.finish(stream);

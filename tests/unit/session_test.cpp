@@ -244,13 +244,15 @@ TEST_CASE("session: a returning client finds its baseline on a shard that never 
   Broadcaster elsewhere(live.world.limits);
   elsewhere.publish(live.world.topics[0]->current());
   CHECK(elsewhere.check_baseline(TopicId{1}, held.position) == FullReason::kNone);
-  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind == UpdateKind::kPatch);
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind ==
+        UpdateKind::kPatch);
   // Steps that this shard missed while nobody here needed them leave its history usable.
   live.world.publish(0, state(10));
   live.world.publish(0, state(11));
   elsewhere.publish(live.world.topics[0]->current());
   CHECK(elsewhere.position(TopicId{1}) == live.world.topics[0]->position());
-  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind == UpdateKind::kPatch);
+  CHECK(elsewhere.update_from(TopicId{1}, held.position.version, FullReason::kNone, false).header.kind ==
+        UpdateKind::kPatch);
 }
 
 TEST_CASE("session: a topic of a new epoch is announced and sent whole") {

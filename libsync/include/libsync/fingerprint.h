@@ -27,7 +27,9 @@ class Fingerprints {
   static Fingerprints of(BytesView bytes);
   // The same result, but chunks equal to `baseline`'s at the same place are compared instead of hashed.
   // Requires: `baseline_fingerprints` belongs to `baseline`.
-  static Fingerprints of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints);
+  // `changed`: filled with the indices of the other chunks, ascending.
+  static Fingerprints of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints,
+                         std::vector<std::uint32_t>* changed = nullptr);
 
   Digest digest() const { return digest_; }
   // [n_chunks], in order.

@@ -1,8 +1,10 @@
 // snapshot.h: the immutable bytes of one topic at one version, with their fingerprints.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "libsync/fingerprint.h"
 #include "libsync/types.h"
@@ -31,16 +33,23 @@ class Snapshot {
   std::size_t size_bytes() const { return bytes_.size(); }
   const Fingerprints& fingerprints() const { return fingerprints_; }
   Digest digest() const { return fingerprints_.digest(); }
+  // Where it differs from `baseline`, if it was taken with that: indices of chunks (Fingerprints), ascending.
+  const std::vector<std::uint32_t>* chunks_changed_since(const Snapshot& baseline) const {
+    return baseline_number_ == baseline.number_ ? &changed_chunks_ : nullptr;
+  }
   // What patches need to know of the bytes. Found at the first call, then kept; any thread.
   const std::shared_ptr<const codec::Structure>& structure() const;
 
   ~Snapshot();
 
  private:
-  Snapshot(Bytes bytes, Fingerprints fingerprints);
+  explicit Snapshot(Bytes bytes);
 
   Bytes bytes_;
   Fingerprints fingerprints_;
+  std::uint64_t number_;  // of this object; never of another
+  std::uint64_t baseline_number_ = 0;
+  std::vector<std::uint32_t> changed_chunks_;
   mutable std::once_flag structure_once_;
   mutable std::shared_ptr<const codec::Structure> structure_;
 };

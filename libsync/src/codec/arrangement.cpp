@@ -67,7 +67,7 @@ std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
 
 bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end,
                         Placed& object) {
-  const ObjectId id = base.objects[source];
+  const RankedObject& id = base.objects[source];
   const Type& type = types()[id.type];
   const Object& from = base.object(source);
   object = Placed{};

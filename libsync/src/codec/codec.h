@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "codec/models.h"
 #include "codec/residual.h"
@@ -18,6 +19,8 @@ inline constexpr std::size_t kMaxBytes = 0x7fffffff;
 struct Context {
   std::shared_ptr<const Structure> structure;  // of the snapshot that it is at
   Models models;
+  RowWork rows;
+  EncoderWork encoder;
 };
 
 // What differs between two snapshots of equal size.
@@ -30,7 +33,13 @@ struct Differences {
   // Something that others refer to or that refers to others changed, so that encode_moved() may find less to say.
   bool moves = false;
 };
-Differences differences_of(const Structure& structure, BytesView baseline, BytesView target);
+// `ranges`: where to look, ascending; equal bytes elsewhere.
+struct Range {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
+                           std::span<const Range> ranges);
 
 // All four take the context to the target, or leave it of no more use.
 

@@ -128,9 +128,29 @@ struct Number {
   Nibble longer;
 };
 
+// What an Encoder works with; worth keeping from patch to patch. A copy is empty.
+struct EncoderWork {
+  // frequency 0x8000 + n: n raw bits, their value in `low`.
+  struct Step {
+    std::uint16_t low;
+    std::uint16_t frequency;
+  };
+  EncoderWork() = default;
+  EncoderWork(const EncoderWork&) {}
+  EncoderWork& operator=(const EncoderWork&) { return *this; }
+  EncoderWork(EncoderWork&&) noexcept = default;
+  EncoderWork& operator=(EncoderWork&&) noexcept = default;
+
+  std::unique_ptr<Step[]> steps;
+  std::size_t capacity = 0;
+};
+
 class Encoder {
  public:
   static constexpr bool kDecodes = false;
+
+  // Requires: `work` outlives it, and serves no other meanwhile.
+  explicit Encoder(EncoderWork& work) : work_(work) {}
 
   std::uint32_t nibble(Nibble& model, std::uint32_t symbol) {
     push({static_cast<std::uint16_t>(model.below(symbol)),
@@ -166,24 +186,19 @@ class Encoder {
   void finish(Bytes& out);
 
  private:
-  // frequency 0x8000 + n: n raw bits, their value in `low`.
-  struct Step {
-    std::uint16_t low;
-    std::uint16_t frequency;
-  };
+  using Step = EncoderWork::Step;
   void raw16(unsigned n, std::uint32_t value) {
     push({static_cast<std::uint16_t>(value), static_cast<std::uint16_t>(0x8000 + n)});
   }
 
   void push(Step step) {
-    if (n_steps_ == capacity_) grow();
-    steps_[n_steps_++] = step;
+    if (n_steps_ == work_.capacity) grow();
+    work_.steps[n_steps_++] = step;
   }
   void grow();
 
-  std::unique_ptr<Step[]> steps_;
+  EncoderWork& work_;
   std::size_t n_steps_ = 0;
-  std::size_t capacity_ = 0;
 };
 
 // Never fails: what comes after the end of the input decodes to something, and at_end() says that it was not all right.

@@ -66,6 +66,7 @@ struct Gaps {
 };
 
 struct TypeModel {
+  std::uint64_t stamp = 0;  // another one when other columns take part
   bool was_any = false;
   std::array<Bit, 2> is_any{kSeldom, kOften};
   Bit is_new_column = kSeldom;

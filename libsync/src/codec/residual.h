@@ -81,12 +81,56 @@ inline std::int32_t cut(std::uint32_t difference, std::uint32_t width) {
   return static_cast<std::int32_t>(difference << shift) >> shift;
 }
 
+// A column that takes part in a patch.
+struct ActiveColumn {
+  std::uint32_t column;
+  Order order;
+  ColumnModel* model;
+};
+// An entry of a row, in one of the active columns.
+struct FoundEntry {
+  std::uint32_t active;  // index in the active columns
+  Entry entry;
+};
+// Where all tables of a shape have the active columns.
+struct RowPlan {
+  std::uint64_t stamp = 0;        // of the set of active columns, TypeModel::stamp
+  std::vector<FoundEntry> found;  // positions from the start of the table
+};
+// What an Encoder knows of a column before it codes.
+struct ColumnChoice {
+  std::uint32_t column;
+  bool is_changed = false;
+  std::array<std::uint64_t, kOrders> bits{};
+};
+
+// What a ResidualCoder works with; its memory is worth keeping from patch to patch. A copy has none of its content.
+struct RowWork {
+  RowWork() = default;
+  RowWork(const RowWork&) {}
+  RowWork& operator=(const RowWork&) {
+    for (RowPlan& plan : plans) plan.stamp = 0;
+    return *this;
+  }
+  RowWork(RowWork&&) noexcept = default;
+  RowWork& operator=(RowWork&&) noexcept = default;
+
+  std::vector<ColumnChoice> choices;
+  std::vector<std::uint32_t> new_columns;
+  std::vector<ActiveColumn> active;
+  std::vector<std::uint32_t> told;
+  std::vector<RowPlan> plans;  // [shapes]
+  std::vector<Motion> motions;
+  std::vector<FoundEntry> found;
+  std::uint64_t last_stamp = 0;
+};
+
 template <typename Coder>
 class ResidualCoder {
  public:
   // `bytes`: for a Decoder the prediction, which becomes the target; for an Encoder the target.
-  ResidualCoder(Coder& coder, Models& models, const Schema* schema, std::byte* bytes)
-      : coder_(coder), models_(models), schema_(schema), bytes_(bytes) {
+  ResidualCoder(Coder& coder, Models& models, RowWork& work, const Schema* schema, std::byte* bytes)
+      : coder_(coder), models_(models), work_(work), schema_(schema), bytes_(bytes) {
     models_.types.resize(schema->types.size());
   }
   // From now on, which has at least the shapes of the one before.
@@ -204,23 +248,6 @@ class ResidualCoder {
   }
 
  private:
-  // A column that takes part in this patch.
-  struct Active {
-    std::uint32_t column;
-    Order order;
-    ColumnModel* model;
-  };
-  // An entry of a row, in one of the active columns.
-  struct Found {
-    std::uint32_t active;  // index in active_
-    Entry entry;
-  };
-  // The same for all tables of a shape.
-  struct Plan {
-    bool is_known = false;
-    std::vector<Found> found;  // positions from the start of the table
-  };
-
   // Columns that no baseline had share a model, so that memory does not grow with the target.
   static std::uint32_t fresh_column(const Type& type, std::uint32_t column) {
     if (type.kind == Kind::kTable) return std::min(column, kTailColumns + 15);
@@ -257,71 +284,77 @@ class ResidualCoder {
 
   // --- an Encoder's choice: which columns take part, and how they are predicted ------------------------------
 
-  struct Choice {
-    std::uint32_t column;
-    bool is_changed = false;
-    std::array<std::uint64_t, kOrders> bits{};
-  };
   static std::uint64_t cost_of(std::int32_t value) {
     const std::uint32_t magnitude =
         value < 0 ? 0u - static_cast<std::uint32_t>(value) : static_cast<std::uint32_t>(value);
     return magnitude == 0 ? 0 : static_cast<std::uint64_t>(std::bit_width(magnitude)) + 2;
   }
-  Choice& choice_of(std::uint32_t column) {
+  ColumnChoice& choice_of(std::uint32_t column) {
     // Mostly the next one, or the first again.
-    if (++last_choice_ < choices_.size() && choices_[last_choice_].column == column) return choices_[last_choice_];
-    const auto at = std::lower_bound(choices_.begin(), choices_.end(), column,
-                                     [](const Choice& c, std::uint32_t wanted) { return c.column < wanted; });
-    last_choice_ = static_cast<std::size_t>(at - choices_.begin());
-    if (at == choices_.end() || at->column != column) choices_.insert(at, Choice{column});
-    return choices_[last_choice_];
+    if (++last_choice_ < work_.choices.size() && work_.choices[last_choice_].column == column)
+      return work_.choices[last_choice_];
+    const auto at = std::lower_bound(work_.choices.begin(), work_.choices.end(), column,
+                                     [](const ColumnChoice& c, std::uint32_t wanted) { return c.column < wanted; });
+    last_choice_ = static_cast<std::size_t>(at - work_.choices.begin());
+    if (at == work_.choices.end() || at->column != column) work_.choices.insert(at, ColumnChoice{column});
+    return work_.choices[last_choice_];
   }
   void choose(const std::vector<Change>& changes) {
-    choices_.clear();
-    std::size_t m = 0;
+    work_.choices.clear();
+    for (const Change& change : changes) choice_of(change.column).is_changed = true;
     const std::vector<Motion>& motions = model_->motions;
-    const auto add = [&](std::uint32_t column, std::int32_t delta, const Motion* motion) {
-      Choice& choice = choice_of(column);
-      choice.is_changed = choice.is_changed || delta != 0;
-      for (std::uint32_t order = 0; order < kOrders; ++order) {
-        const std::int32_t expected = motion != nullptr ? motion->expected(static_cast<Order>(order)) : 0;
-        choice.bits[order] += cost_of(
-            static_cast<std::int32_t>(static_cast<std::uint32_t>(delta) - static_cast<std::uint32_t>(expected)));
+    // What goes on must be told to go on; of many rows some tell of all.
+    const std::uint32_t skip = static_cast<std::uint32_t>(std::bit_width(motions.size() / kSampled));
+    const auto is_sampled = [&](std::uint32_t row) { return ((row * 0x9e3779b9u) >> 16 & ((1u << skip) - 1)) == 0; };
+    std::size_t at = 0;
+    for (std::size_t m = 0; m < motions.size();) {
+      const std::uint32_t row = motions[m].row;
+      if (!is_sampled(row)) {
+        while (m < motions.size() && motions[m].row == row) ++m;
+        continue;
       }
-    };
-    const auto is_before = [](const Motion& motion, const Change& change) {
-      return motion.row != change.row ? motion.row < change.row : motion.column < change.column;
-    };
-    for (const Change& change : changes) {
-      for (; m < motions.size() && is_before(motions[m], change); ++m) add(motions[m].column, 0, &motions[m]);
-      const bool is_both = m < motions.size() && motions[m].row == change.row && motions[m].column == change.column;
-      add(change.column, change.delta, is_both ? &motions[m] : nullptr);
-      m += is_both ? 1u : 0u;
+      const auto is_before = [](const Change& change, std::uint32_t wanted) { return change.row < wanted; };
+      at = static_cast<std::size_t>(
+          std::lower_bound(changes.begin() + static_cast<std::ptrdiff_t>(at), changes.end(), row, is_before) -
+          changes.begin());
+      for (; m < motions.size() && motions[m].row == row; ++m) {
+        const Motion& motion = motions[m];
+        while (at < changes.size() && changes[at].row == row && changes[at].column < motion.column) ++at;
+        const bool is_both = at < changes.size() && changes[at].row == row && changes[at].column == motion.column;
+        const auto delta = static_cast<std::uint32_t>(is_both ? changes[at].delta : 0);
+        ColumnChoice& choice = choice_of(motion.column);
+        for (std::uint32_t order = 0; order < kOrders; ++order) {
+          const auto expected = static_cast<std::uint32_t>(motion.expected(static_cast<Order>(order)));
+          choice.bits[order] += cost_of(static_cast<std::int32_t>(delta - expected));
+        }
+      }
     }
-    for (; m < motions.size(); ++m) add(motions[m].column, 0, &motions[m]);
   }
-  static Order best_order(const Choice& choice) {
+  static constexpr std::size_t kSampled = 2048;
+  static Order best_order(const ColumnChoice& choice) {
     const auto best = std::min_element(choice.bits.begin(), choice.bits.end());
     return static_cast<Order>(best - choice.bits.begin());
   }
 
   // --- columns ----------------------------------------------------------------------------------------------
 
-  // Fills active_: the columns that take part, ascending.
+  // Fills work_.active: the columns that take part, ascending.
   bool code_columns(const Group& group) {
     std::vector<ColumnModel>& known = model_->columns;
     const std::size_t n_known = known.size();
-    active_.clear();
+    work_.active.clear();
+    bool is_same = true;   // as in the last patch
     std::size_t next = 0;  // choice
-    const auto wanted = [&](std::uint32_t column) -> const Choice* {
+    const auto wanted = [&](std::uint32_t column) -> const ColumnChoice* {
       if constexpr (Coder::kDecodes) return nullptr;
-      while (next < choices_.size() && choices_[next].column < column) ++next;
-      const bool is_found = next < choices_.size() && choices_[next].column == column;
-      const bool takes_part = is_found && (choices_[next].is_changed || best_order(choices_[next]) != Order::kStays);
-      return takes_part ? &choices_[next] : nullptr;
+      while (next < work_.choices.size() && work_.choices[next].column < column) ++next;
+      const bool is_found = next < work_.choices.size() && work_.choices[next].column == column;
+      const bool takes_part =
+          is_found && (work_.choices[next].is_changed || best_order(work_.choices[next]) != Order::kStays);
+      return takes_part ? &work_.choices[next] : nullptr;
     };
     for (ColumnModel& column : known) {
-      const Choice* choice = wanted(column.column);
+      const ColumnChoice* choice = wanted(column.column);
       const bool is_active = coder_.bit(models_.is_active[column.was_active ? 1 : 0], choice != nullptr);
       if (is_active) {
         const auto before = static_cast<std::uint32_t>(column.order);
@@ -330,35 +363,38 @@ class ResidualCoder {
         if (order >= kOrders) return false;
         column.order = static_cast<Order>(order);
       }
+      is_same = is_same && column.was_active == is_active;
       column.was_active = is_active;
     }
-    fresh_columns_.clear();
+    work_.new_columns.clear();
     if constexpr (!Coder::kDecodes) {
       std::size_t k = 0;
-      for (const Choice& choice : choices_) {
+      for (const ColumnChoice& choice : work_.choices) {
         while (k < n_known && known[k].column < choice.column) ++k;
         if ((k == n_known || known[k].column != choice.column) && choice.is_changed)
-          fresh_columns_.push_back(choice.column);
+          work_.new_columns.push_back(choice.column);
       }
     }
-    const bool is_new = n_known == 0 || coder_.bit(model_->is_new_column, !fresh_columns_.empty());
+    const bool is_new = n_known == 0 || coder_.bit(model_->is_new_column, !work_.new_columns.empty());
     if (is_new && !code_new_columns(group)) return false;
     for (ColumnModel& column : known) {
-      if (column.was_active) active_.push_back({column.column, column.order, &column});
+      if (column.was_active) work_.active.push_back({column.column, column.order, &column});
     }
-    for (Plan& plan : plans_) plan.is_known = false;
-    has_tails_ = !active_.empty() && active_.back().column >= kTailColumns;
-    return !active_.empty();
+    if (!is_same || is_new || model_->stamp == 0 || work_.last_stamp < model_->stamp)
+      model_->stamp = ++work_.last_stamp;
+    has_tails_ = !work_.active.empty() && work_.active.back().column >= kTailColumns;
+    return !work_.active.empty();
   }
   bool code_new_columns(const Group& group) {
-    const std::uint32_t n = coder_.number(models_.n_columns, static_cast<std::uint32_t>(fresh_columns_.size()) - 1) + 1;
+    const std::uint32_t n =
+        coder_.number(models_.n_columns, static_cast<std::uint32_t>(work_.new_columns.size()) - 1) + 1;
     // Each is of at least one byte.
     if (n > group.n_bytes - std::min<std::uint64_t>(group.n_bytes, model_->columns.size())) return false;
-    fresh_columns_.resize(n);
+    work_.new_columns.resize(n);
     std::vector<ColumnModel>& known = model_->columns;
     const std::size_t n_known = known.size();
     std::uint32_t next = 0;
-    for (std::uint32_t& column : fresh_columns_) {
+    for (std::uint32_t& column : work_.new_columns) {
       const std::uint32_t gap = coder_.number(models_.column_gap, column - next);
       if (gap >= kEndColumns - next) return false;
       column = next + gap;
@@ -376,12 +412,12 @@ class ResidualCoder {
 
   // --- rows -------------------------------------------------------------------------------------------------
 
-  // What the row has of active_, ascending, into found_.
+  // What the row has of work_.active, ascending, into found_.
   void find_entries(const Object& object, std::uint32_t row) {
     if (type_->kind == Kind::kTable) {
-      if (plans_.size() <= object.shape) plans_.resize(schema_->shapes.size());
-      Plan& plan = plans_[object.shape];
-      if (!plan.is_known) make_plan(plan, schema_->shapes[object.shape]);
+      if (work_.plans.size() <= object.shape) work_.plans.resize(schema_->shapes.size());
+      RowPlan& plan = work_.plans[object.shape];
+      if (plan.stamp != model_->stamp) make_plan(plan, schema_->shapes[object.shape]);
       const std::uint32_t size = object.end - object.start;
       if (schema_->shapes[object.shape].table_size <= size &&
           (size <= schema_->shapes[object.shape].table_size || !has_tails_)) {
@@ -391,26 +427,26 @@ class ResidualCoder {
         return;
       }
     }
-    others_.clear();
-    auto next = active_.begin();
+    work_.found.clear();
+    auto next = work_.active.begin();
     for_each_entry(*type_, schema_->shapes, object, row, [&](std::uint32_t column, Entry entry) {
-      while (next != active_.end() && next->column < column) ++next;
-      if (next == active_.end() || next->column != column) return;
-      others_.push_back({static_cast<std::uint32_t>(next - active_.begin()), entry});
+      while (next != work_.active.end() && next->column < column) ++next;
+      if (next == work_.active.end() || next->column != column) return;
+      work_.found.push_back({static_cast<std::uint32_t>(next - work_.active.begin()), entry});
     });
-    found_ = others_.data();
-    n_found_ = others_.size();
+    found_ = work_.found.data();
+    n_found_ = work_.found.size();
     base_ = 0;
   }
-  void make_plan(Plan& plan, const Shape& shape) {
-    plan.is_known = true;
+  void make_plan(RowPlan& plan, const Shape& shape) {
+    plan.stamp = model_->stamp;
     plan.found.clear();
-    auto next = active_.begin();
+    auto next = work_.active.begin();
     for (const Lane& lane : shape.lanes) {
-      while (next != active_.end() && next->column < lane.column) ++next;
-      if (next == active_.end()) break;
+      while (next != work_.active.end() && next->column < lane.column) ++next;
+      if (next == work_.active.end()) break;
       if (next->column == lane.column)
-        plan.found.push_back({static_cast<std::uint32_t>(next - active_.begin()), {lane.offset, lane.width}});
+        plan.found.push_back({static_cast<std::uint32_t>(next - work_.active.begin()), {lane.offset, lane.width}});
     }
   }
 
@@ -438,13 +474,15 @@ class ResidualCoder {
       n_moved += i == 0 || motions[i].row != motions[i - 1].row ? 1u : 0u;
     if constexpr (!Coder::kDecodes) find_told(changes);
     const std::uint32_t least = motions.empty() ? 1 : 0;
-    const std::uint32_t n_told = count(static_cast<std::uint32_t>(told_.size()) - least) + least;
+    const std::uint32_t n_told = count(static_cast<std::uint32_t>(work_.told.size()) - least) + least;
     std::uint32_t n_others = group.n_rows - n_moved;  // that the last step did not change, from `row` on
     if (n_told > n_others) return false;
-    is_predicting_ =
-        std::any_of(active_.begin(), active_.end(), [](const Active& a) { return a.order != Order::kStays; });
+    is_predicting_ = std::any_of(work_.active.begin(), work_.active.end(),
+                                 [](const ActiveColumn& a) { return a.order != Order::kStays; });
 
-    next_motions_.clear();
+    n_motions_ = 0;
+    if constexpr (!Coder::kDecodes)
+      work_.motions.resize(std::max(work_.motions.size(), motions.size() + changes.size()));
     Place place;
     std::size_t at = 0;     // in changes
     std::size_t m = 0;      // in motions
@@ -479,8 +517,8 @@ class ResidualCoder {
     for (; done < n_told; ++done) {
       std::uint32_t gap = 0;
       if constexpr (!Coder::kDecodes) {
-        gap = told_[done] - row;
-        for (std::size_t i = m; i < motions.size() && motions[i].row < told_[done]; ++i)
+        gap = work_.told[done] - row;
+        for (std::size_t i = m; i < motions.size() && motions[i].row < work_.told[done]; ++i)
           gap -= i == m || motions[i].row != motions[i - 1].row ? 1u : 0u;
       }
       if (!code_gap(n_others, n_told - done, gap)) return false;
@@ -498,18 +536,19 @@ class ResidualCoder {
     while (m < motions.size()) {
       if (!moved_row()) return false;
     }
-    motions.swap(next_motions_);
+    work_.motions.resize(n_motions_);
+    motions.swap(work_.motions);
     return true;
   }
-  // Rows that the last step did not change, but this one does: into told_.
+  // Rows that the last step did not change, but this one does: into work_.told.
   void find_told(const std::vector<Change>& changes) {
-    told_.clear();
+    work_.told.clear();
     std::size_t m = 0;
     const std::vector<Motion>& motions = model_->motions;
     for (const Change& change : changes) {
-      if (!told_.empty() && told_.back() == change.row) continue;
+      if (!work_.told.empty() && work_.told.back() == change.row) continue;
       while (m < motions.size() && motions[m].row < change.row) ++m;
-      if (m == motions.size() || motions[m].row != change.row) told_.push_back(change.row);
+      if (m == motions.size() || motions[m].row != change.row) work_.told.push_back(change.row);
     }
   }
   // Whether any entry of the row in found_ is other than its motion makes expect.
@@ -517,7 +556,7 @@ class ResidualCoder {
               std::size_t end) const {
     const std::vector<Motion>& motions = model_->motions;
     for (std::size_t k = 0; k < n_found_; ++k) {
-      const Active& active = active_[found_[k].active];
+      const ActiveColumn& active = work_.active[found_[k].active];
       while (m < end && motions[m].column < active.column) ++m;
       std::uint32_t off = 0;
       if (m < end && motions[m].column == active.column)
@@ -539,7 +578,7 @@ class ResidualCoder {
     unsigned was_changed = 1, any = 0;
     for (std::size_t k = 0; k < n_found_; ++k) {
       const Entry entry{base_ + found_[k].entry.position, found_[k].entry.width};
-      const Active& active = active_[found_[k].active];
+      const ActiveColumn& active = work_.active[found_[k].active];
       while (m < end && motions[m].column < active.column) ++m;
       const Motion* motion = m < end && motions[m].column == active.column ? &motions[m] : nullptr;
       const auto expected =
@@ -575,7 +614,7 @@ class ResidualCoder {
   bool keep_going(std::uint32_t row, std::size_t m, std::size_t end, BeforeStore before_store) {
     const std::vector<Motion>& motions = model_->motions;
     for (std::size_t k = 0; k < n_found_ && m < end; ++k) {
-      const Active& active = active_[found_[k].active];
+      const ActiveColumn& active = work_.active[found_[k].active];
       while (m < end && motions[m].column < active.column) ++m;
       if (m == end || motions[m].column != active.column) continue;
       const Entry entry{base_ + found_[k].entry.position, found_[k].entry.width};
@@ -588,7 +627,8 @@ class ResidualCoder {
   void move(std::uint32_t row, std::uint32_t column, Entry entry, std::int32_t delta, const Motion* motion,
             BeforeStore before_store) {
     if (delta == 0) return;
-    next_motions_.push_back({row, column, delta, motion != nullptr ? motion->step : 0});
+    if (n_motions_ == work_.motions.size()) work_.motions.resize(2 * n_motions_ + 64);
+    work_.motions[n_motions_++] = {row, column, delta, motion != nullptr ? motion->step : 0};
     if constexpr (Coder::kDecodes) {
       before_store(entry);
       store_entry(bytes_, entry, load_entry(bytes_, entry) + static_cast<std::uint32_t>(delta));
@@ -635,24 +675,19 @@ class ResidualCoder {
 
   Coder& coder_;
   Models& models_;
+  RowWork& work_;
   const Schema* schema_;
   std::byte* bytes_;
   Bytes text_;
   // Of the type at hand.
   const Type* type_ = nullptr;
   TypeModel* model_ = nullptr;
-  std::vector<Choice> choices_;
   std::size_t last_choice_ = 0;
-  std::vector<std::uint32_t> fresh_columns_;
-  std::vector<Active> active_;
   bool is_predicting_ = false;
   bool has_tails_ = false;
-  std::vector<std::uint32_t> told_;
-  std::vector<Plan> plans_;  // [shapes]
-  std::vector<Motion> next_motions_;
+  std::size_t n_motions_ = 0;
   // Of the row at hand.
-  std::vector<Found> others_;
-  const Found* found_ = nullptr;
+  const FoundEntry* found_ = nullptr;
   std::size_t n_found_ = 0;
   std::uint32_t base_ = 0;  // what the positions in found_ count from
 };

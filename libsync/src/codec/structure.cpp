@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <numeric>
 #include <unordered_map>
 
 namespace libsync::codec {
@@ -466,18 +467,14 @@ void Group::count_rows(const Type& type) {
 }
 
 void Structure::index() {
-  starts.assign(size_bytes / 128 + 1, 0);
-  starts_before.clear();
-  starts_before.reserve(starts.size());
-  for (const Group& group : groups) {
-    for (const Object& object : group.objects) {
-      starts[object.start / 128] |= std::uint64_t{1} << (object.start / 2 % 64);
-    }
+  starts.assign(size_bytes / 128 + 1, {});
+  for (const Object& object : objects) {
+    starts[object.start / 128].bits |= std::uint64_t{1} << (object.start / 2 % 64);
   }
   std::uint32_t n_before = 0;
-  for (const std::uint64_t word : starts) {
-    starts_before.push_back(n_before);
-    n_before += static_cast<std::uint32_t>(std::popcount(word));
+  for (Starts& word : starts) {
+    word.before = n_before;
+    n_before += count_bits(word.bits);
   }
 }
 
@@ -528,6 +525,16 @@ void assign_columns(Shape& shape, Type& type) {
         {kHeadColumns + at / 4, static_cast<std::uint16_t>(at), static_cast<std::uint16_t>(std::min(4u, first - at))});
   }
   std::sort(shape.lanes.begin(), shape.lanes.end(), [](const Lane& a, const Lane& b) { return a.column < b.column; });
+  shape.by_offset.resize(shape.lanes.size());
+  std::iota(shape.by_offset.begin(), shape.by_offset.end(), std::uint16_t{0});
+  std::sort(shape.by_offset.begin(), shape.by_offset.end(),
+            [&](std::uint16_t a, std::uint16_t b) { return shape.lanes[a].offset < shape.lanes[b].offset; });
+  shape.first_in_word.reserve(shape.table_size / 4u + 2);
+  std::size_t lane = 0;
+  for (std::uint32_t word = 0; word <= (shape.table_size + 3u) / 4; ++word) {
+    while (lane < shape.by_offset.size() && shape.lanes[shape.by_offset[lane]].offset < 4 * word) ++lane;
+    shape.first_in_word.push_back(static_cast<std::uint16_t>(lane));
+  }
 }
 
 }  // namespace libsync::codec

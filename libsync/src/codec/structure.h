@@ -44,10 +44,13 @@ struct Shape {
   std::uint32_t type = kNone;
   std::uint16_t size = 0;
   std::uint16_t table_size = 0;
-  std::vector<std::uint16_t> offsets;  // [fields], 0: absent
-  std::vector<std::uint16_t> widths;   // [fields], bytes up to the next field or the end of the table
-  std::vector<std::uint16_t> present;  // the fields that are not absent, ascending
-  std::vector<Lane> lanes;             // by column
+  std::vector<std::uint16_t> offsets;    // [fields], 0: absent
+  std::vector<std::uint16_t> widths;     // [fields], bytes up to the next field or the end of the table
+  std::vector<std::uint16_t> present;    // the fields that are not absent, ascending
+  std::vector<Lane> lanes;               // by column
+  std::vector<std::uint16_t> by_offset;  // the same lanes by their place: indices in `lanes`
+  std::vector<std::uint16_t>
+      first_in_word;  // [words of 4 bytes of the table + 1] in by_offset: lanes that begin in it or after
 };
 
 enum class FieldKind : std::uint8_t { kUndecided, kScalar, kPending, kTable, kTables, kTexts, kText, kData };
@@ -98,36 +101,46 @@ struct Group {
   void count_rows(const Type& type);
 };
 
-struct ObjectId {
+struct RankedObject : Object {
   std::uint32_t type = 0;
   std::uint32_t rank = 0;  // in the type
 };
 
+// As std::popcount, which is a call where the processor is not known to have it.
+inline std::uint32_t count_bits(std::uint64_t bits) {
+  bits -= bits >> 1 & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+  return static_cast<std::uint32_t>(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
+}
+
 struct Structure {
   std::shared_ptr<const Schema> schema;
-  std::vector<Group> groups;      // [types]
-  std::vector<ObjectId> objects;  // by position; they cover the buffer without gaps
+  std::vector<Group> groups;          // [types]
+  std::vector<RankedObject> objects;  // by position; they cover the buffer without gaps
   std::uint32_t size_bytes = 0;
   bool is_flatbuffer = false;
 
   const std::vector<Type>& types() const { return schema->types; }
   const std::vector<Shape>& shapes() const { return schema->shapes; }
-  const Object& object(std::uint32_t index) const { return groups[objects[index].type].objects[objects[index].rank]; }
+  const Object& object(std::uint32_t index) const { return objects[index]; }
   // Index of the object that holds this byte. Requires: position < size_bytes.
   std::uint32_t object_at(std::uint32_t position) const {
-    const std::uint32_t word = position / 128, bit = position / 2 % 64;
-    const std::uint64_t up_to = starts[word] & (~std::uint64_t{0} >> (63 - bit));
-    return starts_before[word] + static_cast<std::uint32_t>(std::popcount(up_to)) - 1;
+    const Starts& word = starts[position / 128];
+    return word.before + count_bits(word.bits & (~std::uint64_t{0} >> (63 - position / 2 % 64))) - 1;
   }
   // Appends an object; in order of position, all of them. Then index().
   void add(std::uint32_t type, Object object) {
-    objects.push_back({type, static_cast<std::uint32_t>(groups[type].objects.size())});
+    objects.push_back({object, type, static_cast<std::uint32_t>(groups[type].objects.size())});
     groups[type].objects.push_back(object);
   }
   void index();
 
-  std::vector<std::uint64_t> starts;         // a bit for every second byte: an object starts there
-  std::vector<std::uint32_t> starts_before;  // objects that start before the bytes of each word
+  // Of 128 bytes: a bit for every second, an object starts there; and how many start before them.
+  struct Starts {
+    std::uint64_t bits = 0;
+    std::uint32_t before = 0;
+  };
+  std::vector<Starts> starts;
 };
 
 // Work: linear in the size of `bytes`, whatever they are.
