@@ -4,12 +4,14 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "byte_reader.h"
 #include "byte_writer.h"
 #include "codec/codec.h"
+#include "codec/follow.h"
 #include "patch_encoder.h"
 
 namespace libsync {
@@ -141,12 +143,13 @@ void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, const
     draft.bytes.clear();
 }
 
-void make_moved_patch(const Snapshot& baseline, const Snapshot& target, bool continues, Draft& draft) {
+void make_moved_patch(const Snapshot& baseline, const Snapshot& target, const codec::Structure& structure,
+                      bool is_followed, bool continues, Draft& draft) {
   ByteWriter writer(draft.bytes);
   writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(PatchKind::kMoved) | (continues ? kContinuesBit : 0)));
   writer.varint(target.size_bytes());
   writer.u64(target.digest().value);
-  if (!codec::encode_moved(*draft.context, baseline.bytes(), *target.structure(), target.bytes(), draft.bytes))
+  if (!codec::encode_moved(*draft.context, baseline.bytes(), structure, is_followed, target.bytes(), draft.bytes))
     draft.bytes.clear();
 }
 
@@ -164,6 +167,8 @@ std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& ta
   }
   return ranges;
 }
+
+codec::Context new_context(const Snapshot& baseline) { return {baseline.structure(), {}, {}, {}}; }
 
 // In the way that is smaller. Nothing if it cannot be said.
 Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, Bytes buffer,
@@ -183,8 +188,19 @@ Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, By
   } else {
     moved.context = std::move(context);
   }
-  if (!moves || !is_flatbuffer || !target.structure()->is_flatbuffer) return in_place;
-  make_moved_patch(baseline, target, continues, moved);
+  if (!moves || !is_flatbuffer) return in_place;
+  const std::optional<codec::Structure> followed =
+      codec::follow(*moved.context->structure, baseline.bytes(), target.bytes());
+  if (!followed) {
+    // The types known do not explain the target: anew, with those that are in the baseline now.
+    if (continues) {
+      continues = false;
+      moved.context = std::make_unique<codec::Context>(new_context(baseline));
+    }
+    if (!target.structure()->is_flatbuffer) return in_place;
+  }
+  make_moved_patch(baseline, target, followed ? *followed : *target.structure(), followed.has_value(), continues,
+                   moved);
   const bool is_smaller = moved.is_there() && (!in_place.is_there() || moved.bytes.size() < in_place.bytes.size());
   return is_smaller ? std::move(moved) : std::move(in_place);
 }
@@ -200,7 +216,7 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
   const bool continues = context != nullptr && context->is_at(baseline);
   if (has_structure) {
     std::unique_ptr<codec::Context> state = continues ? context->release() : nullptr;
-    if (state == nullptr) state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}, {}, {}});
+    if (state == nullptr) state = std::make_unique<codec::Context>(new_context(baseline));
     draft = make_structured_patch(baseline, target, std::move(out), std::move(state), continues);
   }
   // Between others than FlatBuffers bytes may have moved, which no structure tells of.
@@ -264,7 +280,7 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
   }
   if (!header->continues) state = nullptr;
   if (header->kind != PatchKind::kBytes && state == nullptr) {
-    state = std::make_unique<codec::Context>(codec::Context{baseline.structure(), {}, {}, {}});
+    state = std::make_unique<codec::Context>(new_context(baseline));
   }
   const BytesView body = patch.subspan(header->body_offset);
   Bytes target;

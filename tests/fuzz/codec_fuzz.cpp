@@ -59,7 +59,7 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
   const codec::Structure target_structure = codec::find_structure(target);
   if (before_sent.structure->is_flatbuffer && target_structure.is_flatbuffer) {
     Bytes stream, back(target.size());
-    const bool is_said = codec::encode_moved(before_sent, baseline, target_structure, target, stream);
+    const bool is_said = codec::encode_moved(before_sent, baseline, target_structure, false, target, stream);
     if (is_said && (!codec::decode_moved(before_received, baseline, stream, back) || back != target)) std::abort();
     if (is_said && !goes_on) {
       goes_on = true;

@@ -22,6 +22,7 @@ std::string fields_of(const Shape& shape) {
 Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint32_t target_size_bytes)
     : base(structure), baseline(bytes), target_size(target_size_bytes) {
   n_placed_.resize(types().size());
+  placed.reserve(base.objects.size() + 16);
   first_of_kind_.resize(shapes().size(), kNone);
   at_alignment_.resize(shapes().size(), {kNone, kNone});
   for (const Type& type : types()) {
@@ -131,48 +132,71 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   return object.start % 2 == 0;
 }
 
-void Arrangement::push(const Placed& object) {
-  placed.push_back(object);
-  ++n_placed_[object.type];
-}
-
 void Arrangement::finish() {
   std::reverse(placed.begin(), placed.end());
-  members.assign(types().size(), {});
-  known.assign(types().size(), {});
-  known_index.assign(types().size(), {});
+  const std::size_t n_types = types().size();
+  result_.size_bytes = target_size;
+  result_.is_flatbuffer = base.is_flatbuffer;
+  result_.n_unexplained = base.n_unexplained;
+  result_.groups.resize(n_types);
+  result_.objects.reserve(placed.size());
+  members_.resize(placed.size());
+  member_begin_.assign(n_types + 1, 0);
+  for (std::size_t type = 0; type < n_types; ++type) {
+    member_begin_[type + 1] = member_begin_[type] + n_placed_[type];
+    result_.groups[type].objects.reserve(n_placed_[type]);
+  }
+  is_all_known_.assign(n_types, true);
   shape_position_.assign(shapes().size(), 0);
-  const auto n_objects = static_cast<std::uint32_t>(base.objects.size());
-  copies_begin_.assign(n_objects + 1, 0);
+  references_.resize(shapes().size());
+  copies_.assign(base.objects.size() + 1, kNone);
+  std::size_t n_copied = 0;
+  std::vector<std::uint32_t> next_member = member_begin_;
   for (std::uint32_t i = 0; i < placed.size(); ++i) {
     const Placed& object = placed[i];
-    members[object.type].push_back(i);
+    members_[next_member[object.type]++] = i;
+    result_.add(object.type, {object.start, object.end, object.shape});
+    if (object.source == kNone || object.is_fresh) is_all_known_[object.type] = false;
     if (object.source == kNone) continue;
-    ++copies_begin_[object.source + 1];
-    if (types()[object.type].kind == Kind::kVTable) shape_position_[object.shape] = object.start;
-    if (object.is_fresh) continue;
-    known[object.type].objects.push_back({object.start, object.end, object.shape});
-    known_index[object.type].push_back(i);
+    if (object.type == 1) shape_position_[object.shape] = object.start;
+    std::uint32_t& copy = copies_[object.source];
+    if (copy == kNone) {
+      copy = i;
+      ++n_copied;
+      continue;
+    }
+    std::vector<std::uint32_t>& all = more_copies_[object.source];
+    if (all.empty()) all.push_back(copy);
+    all.push_back(i);
   }
-  for (std::size_t type = 0; type < types().size(); ++type) known[type].count_rows(types()[type]);
-  for (std::uint32_t i = 0; i < n_objects; ++i) copies_begin_[i + 1] += copies_begin_[i];
-  copies_.resize(copies_begin_[n_objects]);
-  std::vector<std::uint32_t> next = copies_begin_;
-  for (std::uint32_t i = 0; i < placed.size(); ++i) {
-    if (placed[i].source != kNone) copies_[next[placed[i].source]++] = i;
+  if (n_copied < base.objects.size()) {
+    next_copied_.resize(base.objects.size() + 1);
+    next_copied_.back() = kNone;
+    for (std::size_t i = base.objects.size(); i-- > 0;) {
+      next_copied_[i] = copies_[i] != kNone ? static_cast<std::uint32_t>(i) : next_copied_[i + 1];
+    }
   }
-  next_copied_.assign(n_objects + 1, kNone);
-  for (std::uint32_t i = n_objects; i-- > 0;) {
-    next_copied_[i] = copies_begin_[i] != copies_begin_[i + 1] ? i : next_copied_[i + 1];
+  known_.resize(n_types);
+  known_members_.resize(n_types);
+  for (std::uint32_t type = 0; type < n_types; ++type) {
+    result_.groups[type].count_rows(types()[type]);
+    if (is_all_known_[type]) continue;
+    for (const std::uint32_t i : members(type)) {
+      if (placed[i].source == kNone || placed[i].is_fresh) continue;
+      known_[type].objects.push_back({placed[i].start, placed[i].end, placed[i].shape});
+      known_members_[type].push_back(i);
+    }
+    known_[type].count_rows(types()[type]);
   }
 }
 
-std::uint32_t Arrangement::copy_of(std::uint32_t object, std::uint32_t from) const {
-  const std::uint32_t copied = next_copied_[object];
+std::uint32_t Arrangement::other_copy_of(std::uint32_t object, std::uint32_t from) const {
+  const std::uint32_t copied = next_copied_.empty() ? object : next_copied_[object];
   if (copied == kNone) return kNone;
-  const auto begin = copies_.begin() + copies_begin_[copied], end = copies_.begin() + copies_begin_[copied + 1];
-  const auto behind = std::upper_bound(begin, end, from);
-  return behind == end ? *(end - 1) : *behind;
+  const auto more = more_copies_.find(copied);
+  if (more == more_copies_.end()) return copies_[copied];
+  const auto behind = std::upper_bound(more->second.begin(), more->second.end(), from);
+  return behind == more->second.end() ? more->second.back() : *behind;
 }
 
 BytesView Arrangement::source_text(const Placed& object) const {
@@ -186,17 +210,9 @@ std::uint32_t Arrangement::old_count(const Object& object) const {
 }
 
 Structure Arrangement::structure() {
-  Structure result;
-  result.schema = own_schema_ != nullptr ? std::shared_ptr<const Schema>(std::move(own_schema_)) : base.schema;
-  result.size_bytes = target_size;
-  result.is_flatbuffer = base.is_flatbuffer;
-  result.groups.resize(result.schema->types.size());
-  result.objects.reserve(placed.size());
-  for (const Placed& object : placed) result.add(object.type, {object.start, object.end, object.shape});
-  for (std::size_t type = 0; type < result.groups.size(); ++type)
-    result.groups[type].count_rows(result.schema->types[type]);
-  result.index();
-  return result;
+  result_.schema = own_schema_ != nullptr ? std::shared_ptr<const Schema>(std::move(own_schema_)) : base.schema;
+  result_.index();
+  return std::move(result_);
 }
 
 // The reference at `position` leads to where its target in the baseline went.
@@ -207,7 +223,42 @@ void Arrangement::refer(std::uint32_t position, std::uint32_t target, std::uint3
   store32(bytes + position, placed[copy].start - position);
 }
 
-void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const {
+Arrangement::References& Arrangement::references_of(std::uint32_t shape_index, const Type& type) {
+  References& references = references_[shape_index];
+  if (references.is_known) return references;
+  references.is_known = true;
+  const Shape& shape = shapes()[shape_index];
+  for (const std::uint32_t field : shape.present) {
+    if (field < type.fields.size() && type.fields[field].child != kNone && shape.widths[field] >= 4)
+      references.fields.push_back({shape.offsets[field]});
+  }
+  return references;
+}
+
+void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) {
+  const RankedObject& from = base.objects[object.source];
+  if (object.shape != from.shape) return predict_other_shape(object, index, bytes);
+  const std::uint32_t size = std::min(object.end - object.start, from.end - from.start);
+  const std::byte* source = baseline.data() + from.start;
+  std::byte* target = bytes + object.start;
+  std::memcpy(target, source, std::min<std::uint32_t>(size, shapes()[object.shape].table_size));
+  if (object.end - object.start >= 4) store32(target, object.start - shape_position_[object.shape]);
+  for (References::Field& field : references_of(object.shape, types()[object.type]).fields) {
+    if (field.offset + 4u > size) continue;
+    const std::uint64_t target_of_source = std::uint64_t{from.start} + field.offset + load32(source + field.offset);
+    if (target_of_source >= baseline.size()) continue;
+    // Mostly as many objects further as it was the last time.
+    std::uint32_t near = object.source + field.near;
+    if (near >= base.objects.size() || base.objects[near].start != target_of_source) {
+      near = base.object_at(static_cast<std::uint32_t>(target_of_source));
+      field.near = near - object.source;
+    }
+    const std::uint32_t copy = copy_of(near, index);
+    if (copy != kNone) store32(target + field.offset, placed[copy].start - (object.start + field.offset));
+  }
+}
+
+void Arrangement::predict_other_shape(const Placed& object, std::uint32_t index, std::byte* bytes) const {
   const Object& from = base.object(object.source);
   const Shape& old_shape = shapes()[from.shape];
   const Shape& new_shape = shapes()[object.shape];
@@ -215,9 +266,6 @@ void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::
   const std::uint32_t old_size = size_of(from), new_size = object.end - object.start;
   const std::byte* source = baseline.data() + from.start;
   std::byte* target = bytes + object.start;
-  if (object.shape == from.shape) {
-    std::memcpy(target, source, std::min(old_size, std::min<std::uint32_t>(new_size, old_shape.table_size)));
-  }
   if (new_size >= 4) store32(target, object.start - shape_position_[object.shape]);
   for (const std::uint32_t field : new_shape.present) {
     if (field >= old_shape.offsets.size()) break;
@@ -225,7 +273,7 @@ void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::
     if (from_offset == 0) continue;
     const std::uint32_t width = std::min(old_shape.widths[field], new_shape.widths[field]);
     if (from_offset + width > old_size || to_offset + width > new_size) continue;
-    if (object.shape != from.shape) std::memcpy(target + to_offset, source + from_offset, width);
+    std::memcpy(target + to_offset, source + from_offset, width);
     if (field >= type.fields.size() || type.fields[field].child == kNone || width < 4) continue;
     const std::uint32_t position = from.start + from_offset;
     const std::uint64_t refers_to = std::uint64_t{position} + load32(source + from_offset);
@@ -264,7 +312,7 @@ void Arrangement::predict_data(const Placed& object, std::byte* bytes) const {
   copy(4 + std::uint64_t{stride} * object.count - to);
 }
 
-void Arrangement::predict(std::byte* bytes) const {
+void Arrangement::predict(std::byte* bytes) {
   for (std::uint32_t i = 0; i < placed.size(); ++i) {
     const Placed& object = placed[i];
     if (object.source == kNone) continue;

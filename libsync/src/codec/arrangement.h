@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "codec/entropy_coder.h"
@@ -53,6 +55,7 @@ struct Placed {
 // What the object that follows has other than expected.
 struct Overrides {
   bool resizes = false, reshapes = false, pads = false;
+  bool adds_shape = false;      // `shape` is a new one; for an Encoder
   std::uint32_t count = 0;      // kText, kReferences
   std::vector<Splice> splices;  // kData
   std::uint32_t shape = kNone;  // of the arrangement
@@ -76,14 +79,20 @@ class Arrangement {
   // A vtable that the baseline's type does not have. Index in shapes.
   std::uint32_t add_shape(std::uint32_t type, Shape shape);
   // Counts it as placed.
-  void push(const Placed& placed);
+  void push(const Placed& object) {
+    placed.push_back(object);
+    ++n_placed_[object.type];
+  }
 
   // When all is placed: lists by type, copies of each object.
   void finish();
   // Index in `placed` of the object that `object` of the baseline became, as seen from `from`; kNone: nothing at all.
-  std::uint32_t copy_of(std::uint32_t object, std::uint32_t from) const;
+  std::uint32_t copy_of(std::uint32_t object, std::uint32_t from) const {
+    const std::uint32_t copy = copies_[object];
+    return copy != kNone && more_copies_.empty() ? copy : other_copy_of(object, from);
+  }
   // Fills bytes with the prediction, references between objects included. Elements of vectors are left out.
-  void predict(std::byte* bytes) const;
+  void predict(std::byte* bytes);
   BytesView source_text(const Placed& placed) const;
   // The u32 that an object of the baseline begins with: its length. 0 if it is too short.
   std::uint32_t old_count(const Object& object) const;
@@ -96,23 +105,50 @@ class Arrangement {
   std::vector<std::uint32_t> fresh_shapes;  // behind the baseline's
   std::vector<Placed> placed;               // back to front until finish(), then front to back
   std::vector<std::vector<Splice>> splices;
-  std::vector<std::vector<std::uint32_t>> members;      // [types] indices in placed
-  std::vector<Group> known;                             // [types] objects with a predecessor
-  std::vector<std::vector<std::uint32_t>> known_index;  // [types] their indices in placed
+
+  // After finish(). Indices in placed of the objects of a type, front to back.
+  std::span<const std::uint32_t> members(std::uint32_t type) const {
+    return {members_.data() + member_begin_[type], member_begin_[type + 1] - member_begin_[type]};
+  }
+  // Those with a predecessor, and their indices in placed.
+  const Group& known(std::uint32_t type) const { return is_all_known_[type] ? result_.groups[type] : known_[type]; }
+  std::span<const std::uint32_t> known_members(std::uint32_t type) const {
+    return is_all_known_[type] ? members(type) : std::span<const std::uint32_t>(known_members_[type]);
+  }
 
  private:
   std::shared_ptr<Schema> own_schema_;  // null while it is the baseline's
 
-  void predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) const;
+  // Of a shape: where its tables refer to others.
+  struct References {
+    bool is_known = false;
+    struct Field {
+      std::uint16_t offset;
+      std::uint32_t near = 0;  // how many objects further the one was that was referred to last
+    };
+    std::vector<Field> fields;
+  };
+
+  std::uint32_t other_copy_of(std::uint32_t object, std::uint32_t from) const;
+  void predict_table(const Placed& object, std::uint32_t index, std::byte* bytes);
+  void predict_other_shape(const Placed& object, std::uint32_t index, std::byte* bytes) const;
   void predict_data(const Placed& object, std::byte* bytes) const;
   void refer(std::uint32_t position, std::uint32_t target_of_source, std::uint32_t index, std::byte* bytes) const;
+  References& references_of(std::uint32_t shape, const Type& type);
 
   std::vector<std::uint32_t> n_placed_;                     // [types]
-  std::vector<std::uint32_t> first_of_kind_;                // [shapes of the base] first shape of the same fields
-  std::vector<std::array<std::uint32_t, 2>> at_alignment_;  // [shapes of the base] by end / 4 % 2
-  std::vector<std::uint32_t> copies_, copies_begin_;        // indices in placed, by object of the baseline
-  std::vector<std::uint32_t> next_copied_;                  // [objects + 1]
+  std::vector<std::uint32_t> first_of_kind_;                // [shapes] first one with the same present fields
+  std::vector<std::array<std::uint32_t, 2>> at_alignment_;  // [shapes] of that kind, by end / 4 % 2
   std::vector<std::uint32_t> shape_position_;               // [shapes]
+  std::vector<References> references_;                      // [shapes]
+  Structure result_;
+  std::vector<std::uint32_t> members_, member_begin_;      // member_begin_: [types + 1]
+  std::vector<bool> is_all_known_;                         // [types]
+  std::vector<Group> known_;                               // [types] where not all are known
+  std::vector<std::vector<std::uint32_t>> known_members_;  // [types] the same
+  std::vector<std::uint32_t> copies_;                      // [objects] index in placed of the first copy, or kNone
+  std::vector<std::uint32_t> next_copied_;                 // [objects + 1] the next that has one; empty if all have
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> more_copies_;  // by object, ascending, the first too
 };
 
 }  // namespace libsync::codec

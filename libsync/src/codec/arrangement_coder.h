@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,14 +14,16 @@
 
 namespace libsync::codec {
 
-// What an Encoder wants: the objects of the target, back to front.
+// What an Encoder wants: the objects of the target, back to front, as they are placed in its arrangement.
 struct Wish {
   enum class How : std::uint8_t { kInOrder, kJump, kFresh, kRaw };
-  How how = How::kInOrder;
   std::uint32_t source = kNone;
-  std::uint32_t end = 0;
-  Overrides overrides;
-  std::optional<Shape> new_shape;  // to be added, and then the shape of `overrides`
+  std::uint32_t overrides = kNone;  // index in Wishes::overrides
+  How how = How::kInOrder;
+};
+struct Wishes {
+  std::vector<Wish> list;  // [objects placed]
+  std::vector<Overrides> overrides;
 };
 
 inline std::uint32_t zigzag(std::uint32_t step) { return step << 1 ^ (0u - (step >> 31)); }
@@ -42,7 +43,7 @@ class ArrangementCoder {
         used_(arrangement.base.objects.size()) {}
 
   // Everything from the end of the target to its start. False: malformed (Decoder).
-  bool run(std::vector<Wish>& wishes) {
+  bool run(const Wishes& wishes) {
     std::uint32_t end = out_.target_size;
     cursor_ = static_cast<std::uint32_t>(out_.base.objects.size());
     std::size_t next = 0;  // wish
@@ -72,13 +73,13 @@ class ArrangementCoder {
         case Step::kFresh: {
           const bool is_jump = step == Step::kJump;
           std::uint32_t type = 0;
-          if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes[next].source].type;
+          if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes.list[next].source].type;
           type = coder_.number(is_jump ? models_.jump_type : models_.fresh_type, type);
           if (type >= out_.types().size()) return false;
           if (is_jump) {
             const std::uint32_t here = rank_at_cursor(type);
             std::uint32_t rank = 0;
-            if constexpr (!Coder::kDecodes) rank = out_.base.objects[wishes[next].source].rank;
+            if constexpr (!Coder::kDecodes) rank = out_.base.objects[wishes.list[next].source].rank;
             rank = here - 1 - unzigzag(coder_.number(models_.jump, zigzag(here - 1 - rank)));
             if (rank >= out_.base.groups[type].objects.size()) return false;
             from_ = index_of(type, rank);
@@ -116,13 +117,13 @@ class ArrangementCoder {
           if (overrides.pads) return false;
           overrides.pads = true;
           std::uint32_t padding = 0;
-          if constexpr (!Coder::kDecodes) padding = wishes[next].overrides.padding;
+          if constexpr (!Coder::kDecodes) padding = wanted(wishes, next).padding;
           overrides.padding = coder_.number(models_.padding, padding);
           break;
         }
         case Step::kRaw:
           if (overrides.any()) return false;
-          if constexpr (!Coder::kDecodes) count = end - (next + 1 < wishes.size() ? wishes[next + 1].end : 0);
+          if constexpr (!Coder::kDecodes) count = end - out_.placed[next].start;
           count = coder_.number(counts, count - 1) + 1;
           if (count > end || (end - count) % 2 != 0) return false;
           raw(end - count, end);
@@ -175,8 +176,12 @@ class ArrangementCoder {
   bool put(std::uint32_t source, bool is_fresh, Overrides& overrides, std::uint32_t& end) {
     if (!is_fresh && used_[source]) return false;
     Placed object;
-    if (end == 0 || !out_.place(source, is_fresh, overrides, end, object)) return false;
-    out_.push(object);
+    if constexpr (Coder::kDecodes) {
+      if (end == 0 || !out_.place(source, is_fresh, overrides, end, object)) return false;
+      out_.push(object);
+    } else {
+      object = out_.placed[n_put_++];
+    }
     if (!is_fresh) used_[source] = true;
     if (last_source_.size() <= object.type) last_source_.resize(out_.types().size(), kNone);
     last_source_[object.type] = source;
@@ -187,9 +192,9 @@ class ArrangementCoder {
 
   // --- an Encoder's choices -------------------------------------------------------------------------------
 
-  Step choose(const std::vector<Wish>& wishes, std::size_t next, Step last, const Overrides& done,
-              std::uint32_t& count) const {
-    const Wish& wish = wishes[next];
+  Step choose(const Wishes& wishes, std::size_t next, Step last, const Overrides& done, std::uint32_t& count) const {
+    const std::vector<Wish>& list = wishes.list;
+    const Wish& wish = list[next];
     if (wish.how == Wish::How::kRaw) return Step::kRaw;
     // How many objects are left out must be said before anything about the next one.
     if (wish.how == Wish::How::kInOrder) {
@@ -200,16 +205,19 @@ class ArrangementCoder {
         return Step::kSkip;
       }
     }
-    const Overrides& overrides = wish.overrides;
-    if (overrides.resizes && !done.resizes) return Step::kResize;
-    if (overrides.reshapes && !done.reshapes) return Step::kReshape;
-    if (overrides.pads && !done.pads) return Step::kPad;
+    if (wish.overrides != kNone) {
+      const Overrides& overrides = wishes.overrides[wish.overrides];
+      if (overrides.resizes && !done.resizes) return Step::kResize;
+      if (overrides.reshapes && !done.reshapes) return Step::kReshape;
+      if (overrides.pads && !done.pads) return Step::kPad;
+    }
     const auto goes_on = [&](std::size_t i) {
-      if (i >= wishes.size() || wishes[i].how != wish.how || wishes[i].overrides.any()) return false;
-      if (wish.how != Wish::How::kInOrder) return wishes[i].source + 1 == wishes[i - 1].source;
-      std::uint32_t at = wishes[i - 1].source;
+      if (i >= list.size() || list[i].how != wish.how || list[i].overrides != kNone) return false;
+      if (wish.how != Wish::How::kInOrder || list[i].source + 1 == list[i - 1].source)
+        return list[i].source + 1 == list[i - 1].source;
+      std::uint32_t at = list[i - 1].source;
       while (at > 0 && used_[at - 1]) --at;
-      return at == wishes[i].source + 1;
+      return at == list[i].source + 1;
     };
     count = 1;
     while (goes_on(next + count)) ++count;
@@ -222,27 +230,27 @@ class ArrangementCoder {
 
   // The source of the next object. A Decoder learns it from the step that places it, which comes later: so what an
   // override needs to know of it is coded relative to nothing but the type, which is coded with the override.
-  bool resize(const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
+  bool resize(const Wishes& wishes, std::size_t next, Overrides& overrides) {
     overrides.resizes = true;
     bool is_data = false;
     if constexpr (!Coder::kDecodes)
-      is_data = out_.types()[out_.base.objects[wishes[next].source].type].kind == Kind::kData;
+      is_data = out_.types()[out_.base.objects[wishes.list[next].source].type].kind == Kind::kData;
     is_data = coder_.bit(models_.is_data, is_data);
     if (!is_data) {
       std::uint32_t count = 0;
-      if constexpr (!Coder::kDecodes) count = wishes[next].overrides.count;
+      if constexpr (!Coder::kDecodes) count = wanted(wishes, next).count;
       overrides.count = coder_.number(models_.length, count);
       return true;
     }
     std::uint32_t n = 0;
-    if constexpr (!Coder::kDecodes) n = static_cast<std::uint32_t>(wishes[next].overrides.splices.size());
+    if constexpr (!Coder::kDecodes) n = static_cast<std::uint32_t>(wanted(wishes, next).splices.size());
     n = coder_.number(models_.n_splices, n);
     // Each is of use for at least one byte.
     if (n > out_.target_size - n_all_splices_) return false;
     n_all_splices_ += n;
     for (std::uint32_t i = 0; i < n; ++i) {
       Splice splice;
-      if constexpr (!Coder::kDecodes) splice = wishes[next].overrides.splices[i];
+      if constexpr (!Coder::kDecodes) splice = wanted(wishes, next).splices[i];
       splice.copy = coder_.number(models_.splice_copy, splice.copy);
       splice.remove = coder_.number(models_.splice_remove, splice.remove);
       splice.insert = coder_.number(models_.splice_insert, splice.insert);
@@ -251,10 +259,10 @@ class ArrangementCoder {
     return true;
   }
 
-  bool reshape(const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
+  bool reshape(const Wishes& wishes, std::size_t next, Overrides& overrides) {
     overrides.reshapes = true;
     std::uint32_t type = 0, which = 0;
-    if constexpr (!Coder::kDecodes) type = shape_type(wishes[next]);
+    if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes.list[next].source].type;
     type = coder_.number(models_.reshape_type, type);
     if (type >= out_.types().size()) return false;
     if (out_.types()[type].kind == Kind::kVTable) {  // one of the new ones, which follow in their order
@@ -263,12 +271,13 @@ class ArrangementCoder {
       return true;
     }
     const std::vector<std::uint32_t>& known = out_.types()[type].shapes;
-    const auto n_known = static_cast<std::uint32_t>(known.size());
+    const std::uint32_t n_known = n_told_shapes(type);
     if (n_known == 0) return false;
     if constexpr (!Coder::kDecodes) {
-      which = n_known;
-      if (!wishes[next].new_shape) {
-        which = static_cast<std::uint32_t>(std::find(known.begin(), known.end(), wishes[next].overrides.shape) -
+      // The arrangement has all of them already; to the receiver those that are still to come are new.
+      which = n_told_shapes(type);
+      if (!wanted(wishes, next).adds_shape) {
+        which = static_cast<std::uint32_t>(std::find(known.begin(), known.end(), wanted(wishes, next).shape) -
                                            known.begin());
       }
     }
@@ -280,13 +289,12 @@ class ArrangementCoder {
     }
     return new_shape(type, wishes, next, overrides);
   }
-  std::uint32_t shape_type(const Wish& wish) const { return out_.base.objects[wish.source].type; }
 
   // A vtable, as it differs from the first of its type.
-  bool new_shape(std::uint32_t type, const std::vector<Wish>& wishes, std::size_t next, Overrides& overrides) {
+  bool new_shape(std::uint32_t type, const Wishes& wishes, std::size_t next, Overrides& overrides) {
     const Shape& like = out_.shapes()[out_.types()[type].shapes.front()];
     Shape shape;
-    if constexpr (!Coder::kDecodes) shape = *wishes[next].new_shape;
+    if constexpr (!Coder::kDecodes) shape = out_.shapes()[wanted(wishes, next).shape];
     const auto code = [&](std::uint32_t value, std::uint32_t expected) {
       return expected + unzigzag(coder_.number(models_.shape_entry, zigzag(value - expected)));
     };
@@ -313,8 +321,23 @@ class ArrangementCoder {
     if (!read || read->table_size > out_.target_size ||
         (models_.n_shape_bytes += read->table_size) > 2 * std::uint64_t{out_.target_size} + 65536)
       return false;
-    overrides.shape = out_.add_shape(type, std::move(*read));
+    if constexpr (Coder::kDecodes) {
+      overrides.shape = out_.add_shape(type, std::move(*read));
+    } else {
+      overrides.shape = wanted(wishes, next).shape;
+      ++told_shapes_[type];
+    }
     return true;
+  }
+  // Shapes of a type that the receiver knows.
+  std::uint32_t n_told_shapes(std::uint32_t type) const {
+    if constexpr (Coder::kDecodes) return static_cast<std::uint32_t>(out_.types()[type].shapes.size());
+    const auto told = told_shapes_.find(type);
+    return static_cast<std::uint32_t>(out_.base.types()[type].shapes.size()) +
+           (told != told_shapes_.end() ? told->second : 0);
+  }
+  static const Overrides& wanted(const Wishes& wishes, std::size_t next) {
+    return wishes.overrides[wishes.list[next].overrides];
   }
 
   // --- raw bytes and elements -----------------------------------------------------------------------------
@@ -323,17 +346,21 @@ class ArrangementCoder {
     for (std::uint32_t i = begin; i < end; ++i) {
       bytes_[i] = characters_.character(i == begin ? std::byte{0} : bytes_[i - 1], bytes_[i]);
     }
-    Placed object;
-    object.start = begin;
-    object.end = end;
-    out_.push(object);
+    if constexpr (Coder::kDecodes) {
+      Placed object;
+      object.start = begin;
+      object.end = end;
+      out_.push(object);
+    } else {
+      ++n_put_;
+    }
   }
 
   bool elements_of(std::uint32_t index, std::byte* prediction) {
     const Placed& object = out_.placed[index];
     const std::uint32_t element = out_.types()[object.type].element;
     if (element == kNone) return true;
-    const std::vector<std::uint32_t>& list = out_.members[element];
+    const std::span<const std::uint32_t> list = out_.members(element);
     if (list.empty()) return true;
     const Object& from = out_.base.object(object.source);
     const std::uint32_t old_count = std::min(out_.old_count(from), std::max(1u, (from.end - from.start) / 4) - 1);
@@ -358,7 +385,7 @@ class ArrangementCoder {
       std::int64_t actual = 0;
       if constexpr (!Coder::kDecodes) {
         while (i + run < count &&
-               rank_of_element(list, object.start + 4 + 4 * (i + run)) == clamp(expected + direction * run, n))
+               is_element(list, object.start + 4 + 4 * (i + run), clamp(expected + direction * run, n)))
           ++run;
         if (i + run < count) actual = rank_of_element(list, object.start + 4 + 4 * (i + run));
       }
@@ -378,12 +405,17 @@ class ArrangementCoder {
     return true;
   }
   static std::int64_t clamp(std::int64_t rank, std::int64_t n) { return std::clamp<std::int64_t>(rank, 0, n - 1); }
-  void refer(const std::vector<std::uint32_t>& list, std::int64_t rank, std::uint32_t position,
+  void refer(std::span<const std::uint32_t> list, std::int64_t rank, std::uint32_t position,
              std::byte* prediction) const {
     store32(prediction + position, out_.placed[list[static_cast<std::size_t>(rank)]].start - position);
   }
+  // Whether rank_of_element() would give `rank`.
+  bool is_element(std::span<const std::uint32_t> list, std::uint32_t position, std::int64_t rank) const {
+    const std::uint64_t target = std::uint64_t{position} + load32(bytes_ + position);
+    return target == out_.placed[list[static_cast<std::size_t>(rank)]].start || rank_of_element(list, position) == rank;
+  }
   // The object that the element refers to, or the last one before.
-  std::int64_t rank_of_element(const std::vector<std::uint32_t>& list, std::uint32_t position) const {
+  std::int64_t rank_of_element(std::span<const std::uint32_t> list, std::uint32_t position) const {
     const std::uint64_t target = std::uint64_t{position} + load32(bytes_ + position);
     const auto behind = std::upper_bound(list.begin(), list.end(), target,
                                          [&](std::uint64_t t, std::uint32_t i) { return t < out_.placed[i].start; });
@@ -406,7 +438,9 @@ class ArrangementCoder {
   ResidualCoder<Coder>& characters_;
   std::vector<bool> used_;
   std::uint32_t cursor_ = 0;
-  std::uint32_t from_ = kNone;  // next object of a jump or of what is fresh
+  std::size_t n_put_ = 0;                                         // by an Encoder, of what is placed already
+  std::unordered_map<std::uint32_t, std::uint32_t> told_shapes_;  // by type: new ones that an Encoder has told of
+  std::uint32_t from_ = kNone;                                    // next object of a jump or of what is fresh
   std::vector<std::uint32_t> last_source_;
   std::size_t n_placed_shapes_ = 0;
   std::uint32_t n_all_splices_ = 0;

@@ -293,8 +293,8 @@ bool code_contents(Models& models, ResidualCoder<Coder>& residual, const Arrange
   std::vector<std::uint32_t> renumbered;
   for (std::uint32_t t = 0; t < arrangement.types().size(); ++t) {
     const Type& type = arrangement.types()[t];
-    const Group& known = arrangement.known[t];
-    const std::vector<std::uint32_t>& known_index = arrangement.known_index[t];
+    const Group& known = arrangement.known(t);
+    const std::span<const std::uint32_t> known_index = arrangement.known_members(t);
     const auto n_known = static_cast<std::uint32_t>(known.objects.size());
     if (type.kind == Kind::kText) {
       std::vector<std::uint32_t> changed;
@@ -337,16 +337,17 @@ bool code_contents(Models& models, ResidualCoder<Coder>& residual, const Arrange
       }
       if (!residual.rows(t, known, changes, [](Entry) {})) return false;
       if (!type.has_one_row()) motions.clear();
-      if (!motions.empty() && n_known != arrangement.members[t].size()) {
+      if (!motions.empty() && n_known != arrangement.members(t).size()) {
         renumbered.clear();
         for (std::uint32_t i = 0, member = 0; i < n_known; ++i, ++member) {
-          while (arrangement.members[t][member] != known_index[i]) ++member;
+          while (arrangement.members(t)[member] != known_index[i]) ++member;
           renumbered.push_back(member);
         }
         renumber(motions, renumbered);
       }
     }
-    for (const std::uint32_t i : arrangement.members[t]) {
+    if (n_known == arrangement.members(t).size()) continue;
+    for (const std::uint32_t i : arrangement.members(t)) {
       const Placed& placed = arrangement.placed[i];
       if (!placed.is_fresh) continue;
       if (type.kind == Kind::kText) {
@@ -363,12 +364,12 @@ bool code_contents(Models& models, ResidualCoder<Coder>& residual, const Arrange
 
 }  // namespace
 
-bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, BytesView target,
-                  Bytes& out) {
+bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, bool is_followed,
+                  BytesView target, Bytes& out) {
   const Structure& base = *context.structure;
-  std::vector<Wish> wishes = match(base, baseline, target_structure, target);
   Encoder encoder(context.encoder);
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));
+  const Wishes wishes = match(base, baseline, target_structure, target, is_followed, arrangement);
   auto* bytes = const_cast<std::byte*>(target.data());
   ResidualCoder<Encoder> residual(encoder, context.models, context.rows, base.schema.get(), bytes);
   ArrangementCoder<Encoder> coder(encoder, context.models.arrangement, arrangement, bytes, residual);
@@ -394,8 +395,7 @@ bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& 
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));
   ResidualCoder<Decoder> residual(decoder, context.models, context.rows, base.schema.get(), target.data());
   ArrangementCoder<Decoder> coder(decoder, context.models.arrangement, arrangement, target.data(), residual);
-  std::vector<Wish> none;
-  if (!coder.run(none)) return false;
+  if (!coder.run(Wishes{})) return false;
   arrangement.finish();
   residual.use(&arrangement.schema());
   arrangement.predict(target.data());

@@ -46,9 +46,9 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
 // Appends to `out` what turns `baseline` into `target`. False: it cannot be said in this way.
 bool encode_in_place(Context& context, BytesView baseline, BytesView target, const Differences& differences,
                      Bytes& out);
-// The same where objects came, went or moved.
-bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, BytesView target,
-                  Bytes& out);
+// The same where objects came, went or moved. `is_followed`: the structure is one that follow() gave.
+bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, bool is_followed,
+                  BytesView target, Bytes& out);
 
 // What was there before an in-place patch.
 struct Undo {

@@ -9,7 +9,9 @@
 
 namespace libsync::codec {
 
-// Back to front, to be coded in an arrangement of `base`, `baseline` and the target's size.
-std::vector<Wish> match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target);
+// Places the objects of the target in `plan`, an arrangement of `base` and the target's size, from the end on.
+// `is_followed`: the target's types are those of `base`.
+Wishes match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+             bool is_followed, Arrangement& plan);
 
 }  // namespace libsync::codec

@@ -415,6 +415,25 @@ class Finder {
       out_.groups[t].count_rows(type);
     }
     out_.index();
+    for (std::uint32_t i = 0; i < out_.objects.size(); ++i) {
+      const std::uint32_t room = out_.objects[i].end - out_.objects[i].start;
+      const std::uint64_t core = core_of(out_.objects[i]);
+      if (room > core + 11) out_.n_unexplained += room - core - 11;
+    }
+  }
+  // Bytes that an object needs.
+  std::uint64_t core_of(const RankedObject& object) const {
+    const Type& type = schema_.types[object.type];
+    const auto count = [&] { return std::uint64_t{load32(bytes_ + object.start)}; };
+    switch (type.kind) {
+      case Kind::kOther: return object.end - object.start;
+      case Kind::kVTable: return schema_.shapes[object.shape].size;
+      case Kind::kTable: return schema_.shapes[object.shape].table_size;
+      case Kind::kReferences: return 4 + 4 * count();
+      case Kind::kText: return 5 + count();
+      case Kind::kData: return 4 + type.stride * count();
+    }
+    return 0;
   }
   void finish_data(Type& type, const std::vector<Object>& objects) const {
     type.stride = stride_of(objects, [&](std::size_t i) {
@@ -460,6 +479,11 @@ std::uint32_t Type::rows_of(std::uint32_t size_bytes) const {
 
 void Group::count_rows(const Type& type) {
   n_bytes = n_rows = 0;
+  if (type.has_one_row()) {
+    n_rows = static_cast<std::uint32_t>(objects.size());
+    for (const Object& object : objects) n_bytes += object.end - object.start;
+    return;
+  }
   for (const Object& object : objects) {
     n_bytes += object.end - object.start;
     n_rows += type.rows_of(object.end - object.start);

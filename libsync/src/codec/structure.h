@@ -119,6 +119,8 @@ struct Structure {
   std::vector<RankedObject> objects;  // by position; they cover the buffer without gaps
   std::uint32_t size_bytes = 0;
   bool is_flatbuffer = false;
+  // Bytes that no object needs, where they are too many for padding. Only an encoder's measure.
+  std::uint64_t n_unexplained = 0;
 
   const std::vector<Type>& types() const { return schema->types; }
   const std::vector<Shape>& shapes() const { return schema->shapes; }
