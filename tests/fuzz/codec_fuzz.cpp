@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "codec/codec.h"
+#include "codec/follow.h"
 
 namespace {
 
@@ -57,9 +58,13 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
     if (goes_on && (!codec::decode_in_place(received, stream, back.data(), undo) || back != target)) std::abort();
   }
   const codec::Structure target_structure = codec::find_structure(target);
-  if (before_sent.structure->is_flatbuffer && target_structure.is_flatbuffer) {
+  std::optional<codec::Structure> followed;
+  if (before_sent.structure->is_flatbuffer) followed = codec::follow(*before_sent.structure, baseline, target);
+  if (followed) check_cover(*followed);
+  if (before_sent.structure->is_flatbuffer && (followed || target_structure.is_flatbuffer)) {
     Bytes stream, back(target.size());
-    const bool is_said = codec::encode_moved(before_sent, baseline, target_structure, false, target, stream);
+    const codec::Structure& structure = followed ? *followed : target_structure;
+    const bool is_said = codec::encode_moved(before_sent, baseline, structure, followed.has_value(), target, stream);
     if (is_said && (!codec::decode_moved(before_received, baseline, stream, back) || back != target)) std::abort();
     if (is_said && !goes_on) {
       goes_on = true;
