@@ -61,11 +61,32 @@ Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerp
 }
 
 void Fingerprints::finish() {
-  groups_.clear();
-  for (std::size_t begin = 0; begin < chunks_.size(); begin += kGroupChunks) {
-    const std::size_t count = std::min(kGroupChunks, chunks_.size() - begin);
-    groups_.push_back(hash(chunks_.data() + begin, count * sizeof(std::uint64_t)));
+  groups_.resize((chunks_.size() + kGroupChunks - 1) / kGroupChunks);
+  for (std::size_t group = 0; group < groups_.size(); ++group) hash_group(group);
+  hash_root();
+}
+
+void Fingerprints::update(BytesView bytes, std::span<const std::uint32_t> chunks) {
+  SYNC_ASSERT(bytes.size() == size_bytes_);
+  const std::size_t chunk_size = chunk_size_bytes(bytes.size());
+  std::uint64_t touched_groups = 0;
+  static_assert(kMaxChunks / kGroupChunks <= 64);
+  for (const std::uint32_t chunk : chunks) {
+    const std::size_t begin = chunk * chunk_size;
+    chunks_[chunk] = hash(bytes.data() + begin, std::min(chunk_size, bytes.size() - begin));
+    touched_groups |= std::uint64_t{1} << chunk / kGroupChunks;
   }
+  for (; touched_groups != 0; touched_groups &= touched_groups - 1)
+    hash_group(static_cast<std::size_t>(std::countr_zero(touched_groups)));
+  hash_root();
+}
+
+void Fingerprints::hash_group(std::size_t group) {
+  const std::size_t begin = group * kGroupChunks, count = std::min(kGroupChunks, chunks_.size() - begin);
+  groups_[group] = hash(chunks_.data() + begin, count * sizeof(std::uint64_t));
+}
+
+void Fingerprints::hash_root() {
   std::array<std::uint64_t, 1 + kMaxChunks / kGroupChunks> root;
   root[0] = size_bytes_;
   std::copy(groups_.begin(), groups_.end(), root.begin() + 1);

@@ -13,13 +13,12 @@
 #include "codec/codec.h"
 #include "codec/follow.h"
 #include "patch_encoder.h"
+#include "patch_reader.h"
 
 namespace libsync {
 namespace {
 
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::uint32_t>::max();
-
-Error malformed(const char* detail) { return Error{ErrorCode::kMalformed, std::string("patch: ") + detail}; }
 
 // Executes the ops of a patch. Fills `target` front to back; it never reads what it wrote.
 class OpRunner {
@@ -168,8 +167,6 @@ std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& ta
   return ranges;
 }
 
-codec::Context new_context(const Snapshot& baseline) { return {baseline.structure(), {}, {}, {}}; }
-
 // In the way that is smaller. Nothing if it cannot be said.
 Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, Bytes buffer,
                             std::unique_ptr<codec::Context> context, bool continues) {
@@ -195,7 +192,7 @@ Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, By
     // The types known do not explain the target: anew, with those that are in the baseline now.
     if (continues) {
       continues = false;
-      moved.context = std::make_unique<codec::Context>(new_context(baseline));
+      moved.context = std::make_unique<codec::Context>(codec::new_context(baseline.structure()));
     }
     if (!target.structure()->is_flatbuffer) return in_place;
   }
@@ -216,7 +213,7 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
   const bool continues = context != nullptr && context->is_at(baseline);
   if (has_structure) {
     std::unique_ptr<codec::Context> state = continues ? context->release() : nullptr;
-    if (state == nullptr) state = std::make_unique<codec::Context>(new_context(baseline));
+    if (state == nullptr) state = std::make_unique<codec::Context>(codec::new_context(baseline.structure()));
     draft = make_structured_patch(baseline, target, std::move(out), std::move(state), continues);
   }
   // Between others than FlatBuffers bytes may have moved, which no structure tells of.
@@ -229,82 +226,97 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
   out = std::move(draft.bytes);
   if (context == nullptr) return;
   context->close();
-  if (draft.context != nullptr) context->hold(std::move(draft.context), target);
+  if (draft.context != nullptr) context->hold(std::move(draft.context), target.digest());
 }
+
+Error malformed_patch(const char* detail) { return Error{ErrorCode::kMalformed, std::string("patch: ") + detail}; }
 
 Result<PatchHeader> read_patch_header(BytesView patch) {
   ByteReader reader(patch);
   PatchHeader header;
   std::uint8_t kind = 0;
   std::uint64_t size = 0;
-  if (!reader.read_u8(kind)) return malformed("empty");
+  if (!reader.read_u8(kind)) return malformed_patch("empty");
   header.continues = (kind & kContinuesBit) != 0;
   kind &= static_cast<std::uint8_t>(~kContinuesBit);
   if (kind < (header.continues ? 2 : 1) || kind > static_cast<std::uint8_t>(PatchKind::kMoved)) {
-    return malformed("unknown kind");
+    return malformed_patch("unknown kind");
   }
   header.kind = static_cast<PatchKind>(kind);
   if (header.kind == PatchKind::kBytes) {
-    if (!reader.read_varint(size, kMaxSize)) return malformed("bad baseline size");
+    if (!reader.read_varint(size, kMaxSize)) return malformed_patch("bad baseline size");
     header.baseline_size_bytes = size;
   }
   if (header.kind != PatchKind::kInPlace) {
     if (!reader.read_varint(size, header.kind == PatchKind::kBytes ? kMaxSize : codec::kMaxBytes)) {
-      return malformed("bad target size");
+      return malformed_patch("bad target size");
     }
     header.target_size_bytes = size;
   }
-  if (!reader.read_u64(header.digest.value)) return malformed("no digest");
+  if (!reader.read_u64(header.digest.value)) return malformed_patch("no digest");
   header.body_offset = reader.position();
   return header;
 }
 
-Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits,
-                                PatchContext* context) {
-  const bool is_at_baseline = context != nullptr && context->is_at(baseline);
-  std::unique_ptr<codec::Context> state = context != nullptr ? context->release() : nullptr;
+Result<OpenPatch> open_patch(const HeldBytes& held, BytesView patch, const Limits& limits, PatchContext* context) {
+  const bool is_at_baseline = context != nullptr && context->is_at(held.digest);
+  OpenPatch open;
+  if (context != nullptr) open.context = context->release();
   const Result<PatchHeader> header = read_patch_header(patch);
   if (!header) return header.error();
-  if (header->baseline_size_bytes.value_or(baseline.size_bytes()) != baseline.size_bytes()) {
+  const std::size_t size = held.bytes.size();
+  if (header->baseline_size_bytes.value_or(size) != size) {
     return Error{ErrorCode::kWrongBaseline, "patch: made for a baseline of another size"};
   }
-  const std::size_t target_size = header->target_size_bytes.value_or(baseline.size_bytes());
-  if (target_size > limits.max_snapshot_bytes) {
+  open.header = *header;
+  open.target_size = header->target_size_bytes.value_or(size);
+  open.body = patch.subspan(header->body_offset);
+  if (open.target_size > limits.max_snapshot_bytes) {
     return Error{ErrorCode::kSnapshotTooBig, "patch: target above the limit"};
   }
-  if (header->kind != PatchKind::kBytes && (baseline.size_bytes() == 0 || baseline.size_bytes() > codec::kMaxBytes)) {
-    return malformed("no baseline to speak of");
+  if (header->kind == PatchKind::kBytes) {
+    open.context = nullptr;
+    return open;
   }
+  if (size == 0 || size > codec::kMaxBytes) return malformed_patch("no baseline to speak of");
   if (header->continues && !is_at_baseline) {
     return Error{ErrorCode::kWrongBaseline, "patch: continues what was not received"};
   }
-  if (!header->continues) state = nullptr;
-  if (header->kind != PatchKind::kBytes && state == nullptr) {
-    state = std::make_unique<codec::Context>(new_context(baseline));
+  if (!header->continues) open.context = std::make_unique<codec::Context>(codec::new_context(held.structure()));
+  return open;
+}
+
+Result<Bytes> decode_target(const HeldBytes& held, OpenPatch& patch) {
+  Bytes target(patch.target_size);
+  if (patch.header.kind == PatchKind::kBytes) {
+    if (const char* problem = OpRunner(held.bytes, patch.body, target).run()) return malformed_patch(problem);
+  } else if (!codec::decode_moved(*patch.context, held.bytes, patch.body, target)) {
+    return malformed_patch("moves that do not fit");
   }
-  const BytesView body = patch.subspan(header->body_offset);
+  return target;
+}
+
+Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits,
+                                PatchContext* context) {
+  const HeldBytes held{baseline.bytes(), baseline.digest(), [&] { return baseline.structure(); }};
+  Result<OpenPatch> open = open_patch(held, patch, limits, context);
+  if (!open) return open.error();
   Bytes target;
-  switch (header->kind) {
-    case PatchKind::kBytes:
-      target.resize(target_size);
-      if (const char* problem = OpRunner(baseline.bytes(), body, target).run()) return malformed(problem);
-      break;
-    case PatchKind::kInPlace: {
-      target.assign(baseline.bytes().begin(), baseline.bytes().end());
-      codec::Undo undo;
-      if (!codec::decode_in_place(*state, body, target.data(), undo)) return malformed("changes that do not fit");
-      break;
+  if (open->header.kind == PatchKind::kInPlace) {
+    target.assign(held.bytes.begin(), held.bytes.end());
+    if (!codec::decode_in_place(*open->context, open->body, target.data(), nullptr)) {
+      return malformed_patch("changes that do not fit");
     }
-    case PatchKind::kMoved:
-      target.resize(target_size);
-      if (!codec::decode_moved(*state, baseline.bytes(), body, target)) return malformed("moves that do not fit");
-      break;
+  } else {
+    Result<Bytes> decoded = decode_target(held, *open);
+    if (!decoded) return decoded.error();
+    target = std::move(*decoded);
   }
   SnapshotPtr snapshot = Snapshot::take(std::move(target), &baseline);
-  if (snapshot->digest() != header->digest) {
+  if (snapshot->digest() != open->header.digest) {
     return Error{ErrorCode::kDigestMismatch, "patch: the result is not the sender's"};
   }
-  if (context != nullptr && state != nullptr) context->hold(std::move(state), *snapshot);
+  if (context != nullptr && open->context != nullptr) context->hold(std::move(open->context), snapshot->digest());
   return snapshot;
 }
 

@@ -24,15 +24,13 @@ PatchContext::PatchContext(PatchContext&&) noexcept = default;
 PatchContext& PatchContext::operator=(PatchContext&&) noexcept = default;
 PatchContext::~PatchContext() = default;
 
-bool PatchContext::is_at(const Snapshot& baseline) const { return context_ != nullptr && at_ == baseline.digest(); }
-
 void PatchContext::close() { context_ = nullptr; }
 
 std::unique_ptr<codec::Context> PatchContext::release() { return std::move(context_); }
 
-void PatchContext::hold(std::unique_ptr<codec::Context> context, const Snapshot& at) {
+void PatchContext::hold(std::unique_ptr<codec::Context> context, Digest at) {
   context_ = std::move(context);
-  at_ = at.digest();
+  at_ = at;
 }
 
 }  // namespace libsync

@@ -386,7 +386,7 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
     Bytes bytes = baseline;
     codec::Undo undo;
     codec::Context one = context;
-    codec::decode_in_place(one, stream, bytes.data(), undo);
+    codec::decode_in_place(one, stream, bytes.data(), &undo);
     undo.restore(bytes.data());
     CHECK(bytes == baseline);
     Bytes target(pick(random, 0, 4000));

@@ -31,6 +31,10 @@ class Fingerprints {
   static Fingerprints of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints,
                          std::vector<std::uint32_t>* changed = nullptr);
 
+  // Hashes these chunks anew; the others are as they were. Cost: theirs. Requires: `bytes` has the same size as before,
+  // `chunks` are below the number of chunks.
+  void update(BytesView bytes, std::span<const std::uint32_t> chunks);
+
   Digest digest() const { return digest_; }
   // [n_chunks], in order.
   std::span<const std::uint64_t> chunks() const { return chunks_; }
@@ -38,6 +42,8 @@ class Fingerprints {
 
  private:
   void finish();
+  void hash_group(std::size_t group);
+  void hash_root();
 
   std::size_t size_bytes_ = 0;
   std::vector<std::uint64_t> chunks_;

@@ -27,13 +27,14 @@ class PatchContext {
   ~PatchContext();
 
   // Whether a patch from this baseline would continue it.
-  bool is_at(const Snapshot& baseline) const;
+  bool is_at(const Snapshot& baseline) const { return is_at(baseline.digest()); }
+  bool is_at(Digest baseline) const { return context_ != nullptr && at_ == baseline; }
   // The next patch stands alone.
   void close();
 
   // For the codec. Null: closed.
   std::unique_ptr<codec::Context> release();
-  void hold(std::unique_ptr<codec::Context> context, const Snapshot& at);
+  void hold(std::unique_ptr<codec::Context> context, Digest at);
 
  private:
   std::unique_ptr<codec::Context> context_;

@@ -169,13 +169,22 @@ BytesView text_of(const std::byte* bytes, const Object& object) {
 }  // namespace
 
 void Undo::keep(const std::byte* from, std::uint32_t position, std::uint32_t size) {
-  pieces.push_back({position, size, bytes.size()});
-  bytes.insert(bytes.end(), from + position, from + position + size);
+  Piece piece{position, size, bytes.size()};
+  if (size <= sizeof piece.kept) {
+    std::memcpy(&piece.kept, from + position, size);
+  } else {
+    bytes.insert(bytes.end(), from + position, from + position + size);
+  }
+  pieces.push_back(piece);
 }
 
 void Undo::restore(std::byte* to) const {
-  for (std::size_t i = pieces.size(); i-- > 0;)
-    std::memcpy(to + pieces[i].position, bytes.data() + pieces[i].kept, pieces[i].size);
+  for (std::size_t i = pieces.size(); i-- > 0;) {
+    const Piece& piece = pieces[i];
+    const void* from =
+        piece.size <= sizeof piece.kept ? static_cast<const void*>(&piece.kept) : bytes.data() + piece.kept;
+    std::memcpy(to + piece.position, from, piece.size);
+  }
 }
 
 Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
@@ -241,23 +250,25 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
   return true;
 }
 
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo) {
+namespace {
+
+template <typename Keep>
+bool decode_types(Context& context, Decoder& decoder, std::byte* bytes, Keep keep) {
   const Structure& structure = *context.structure;
-  Decoder decoder(patch);
   ResidualCoder<Decoder> residual(decoder, context.models, context.rows, structure.schema.get(), bytes);
   std::vector<std::uint32_t> changed;
-  const auto keep = [&](Entry entry) { undo.keep(bytes, entry.position, entry.width); };
+  const auto keep_entry = [&](Entry entry) { keep(entry.position, entry.width); };
   for (std::uint32_t t = 0; t < structure.types().size(); ++t) {
     const Group& group = structure.groups[t];
     if (structure.types()[t].kind != Kind::kText) {
-      if (!residual.rows(t, group, {}, keep)) return false;
+      if (!residual.rows(t, group, {}, keep_entry)) return false;
       continue;
     }
     changed.clear();
     if (!residual.texts(t, static_cast<std::uint32_t>(group.objects.size()), changed)) return false;
     for (const std::uint32_t rank : changed) {
       const Object& object = group.objects[rank];
-      undo.keep(bytes, object.start, object.end - object.start);
+      keep(object.start, object.end - object.start);
       const BytesView source = text_of(bytes, object);
       if (!residual.text(source, static_cast<std::uint32_t>(source.size()), bytes + object.start,
                          object.end - object.start)) {
@@ -266,6 +277,15 @@ bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& 
     }
   }
   return decoder.at_end();
+}
+
+}  // namespace
+
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo* undo) {
+  Decoder decoder(patch);
+  if (undo == nullptr) return decode_types(context, decoder, bytes, [](std::uint32_t, std::uint32_t) {});
+  return decode_types(context, decoder, bytes,
+                      [&](std::uint32_t position, std::uint32_t size) { undo->keep(bytes, position, size); });
 }
 
 namespace {

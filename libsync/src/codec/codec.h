@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "codec/models.h"
 #include "codec/residual.h"
@@ -22,6 +23,8 @@ struct Context {
   RowWork rows;
   EncoderWork encoder;
 };
+
+inline Context new_context(std::shared_ptr<const Structure> structure) { return {std::move(structure), {}, {}, {}}; }
 
 // What differs between two snapshots of equal size.
 struct Differences {
@@ -55,7 +58,7 @@ struct Undo {
   struct Piece {
     std::uint32_t position;
     std::uint32_t size;
-    std::size_t kept;  // where in `bytes`
+    std::uint64_t kept;  // up to eight bytes themselves, else where in `bytes`
   };
   std::vector<Piece> pieces;
   Bytes bytes;
@@ -64,8 +67,8 @@ struct Undo {
   void restore(std::byte* to) const;
 };
 
-// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither.
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo);
+// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `undo`: null, or empty.
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo* undo);
 // Fills `target`, which is zero. False: malformed.
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 
