@@ -156,9 +156,16 @@ void make_moved_patch(const Snapshot& baseline, const Snapshot& target, const co
 std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& target) {
   const auto size = static_cast<std::uint32_t>(target.size_bytes());
   const std::vector<std::uint32_t>* chunks = target.chunks_changed_since(baseline);
-  if (chunks == nullptr) return {{0, size}};
   const std::size_t chunk_size = chunk_size_bytes(size);
   std::vector<codec::Range> ranges;
+  if (chunks == nullptr) {
+    for (std::size_t begin = 0; begin < size; begin += chunk_size) {
+      const std::size_t n = std::min<std::size_t>(chunk_size, size - begin);
+      if (std::memcmp(baseline.bytes().data() + begin, target.bytes().data() + begin, n) != 0)
+        ranges.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(begin + n)});
+    }
+    return ranges;
+  }
   ranges.reserve(chunks->size());
   for (const std::uint32_t chunk : *chunks) {
     const std::size_t begin = chunk * chunk_size, end = std::min<std::size_t>(begin + chunk_size, size);

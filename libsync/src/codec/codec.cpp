@@ -125,15 +125,6 @@ void add_changes(const Type& type, const std::vector<Shape>& shapes, const Objec
   }
 }
 
-// First and end byte of a row.
-std::pair<std::uint32_t, std::uint32_t> row_range(const Type& type, const Object& object, std::uint32_t row) {
-  if (type.has_one_row()) return {object.start, object.end};
-  if (!type.has_length()) return {object.start + 32 * row, std::min(object.end, object.start + 32 * (row + 1))};
-  const std::uint32_t rows_begin = std::min(object.start + 4, object.end);
-  if (row == 0) return {object.start, rows_begin};
-  const std::uint32_t begin = rows_begin + (row - 1) * type.row_bytes();
-  return {begin, std::min(object.end, begin + type.row_bytes())};
-}
 std::uint32_t row_at(const Type& type, const Object& object, std::uint32_t position) {
   if (type.has_one_row()) return 0;
   const std::uint32_t inside = position - object.start;
@@ -213,7 +204,7 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
         if (rows.empty()) rows = first_rows_of(type, structure.groups[object.type].objects);
         in_object = row_at(type, object, at);
         row = rows[object.rank] + in_object;
-        end = row_range(type, object, in_object).second;
+        end = row_range(type, object, in_object).end;
       }
       add_changes(type, structure.shapes(), object, in_object, row, baseline.data(), target.data(), changes);
       at = differing.next(end);

@@ -21,40 +21,41 @@ struct Entry {
   std::uint32_t width = 0;
 };
 
+// The bytes of a row of an object that is no table, and the column that it begins with.
+struct RowRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  std::uint32_t first_column = 0;
+};
+inline RowRange row_range(const Type& type, const Object& object, std::uint32_t row) {
+  if (type.has_one_row()) return {object.start, object.end, 0};
+  if (!type.has_length()) return {object.start + 32 * row, std::min(object.end, object.start + 32 * (row + 1)), 0};
+  const std::uint32_t rows_begin = std::min(object.start + 4, object.end);
+  if (row == 0) return {object.start, rows_begin, 0};
+  const std::uint32_t begin = rows_begin + (row - 1) * type.row_bytes();
+  return {begin, std::min(object.end, begin + type.row_bytes()), 1};
+}
+
 // Calls visit(column, entry) for every entry of row `row` of the object, by column.
 template <typename Visit>
 void for_each_entry(const Type& type, const std::vector<Shape>& shapes, const Object& object, std::uint32_t row,
                     Visit visit) {
-  const auto clip = [&](std::uint32_t position, std::uint32_t width, std::uint32_t end) {
-    return Entry{position, std::min(width, end - position)};
-  };
-  if (type.kind == Kind::kTable) {
-    const Shape& shape = shapes[object.shape];
-    for (const Lane& lane : shape.lanes) {
-      const std::uint32_t position = object.start + lane.offset;
-      if (position < object.end) visit(lane.column, clip(position, lane.width, object.end));
-    }
-    std::uint32_t column = kTailColumns;
-    for (std::uint32_t at = object.start + shape.table_size; at < object.end; at += 4) {
-      visit(column++, clip(at, 4, object.end));
-    }
+  if (type.kind != Kind::kTable) {
+    const RowRange range = row_range(type, object, row);
+    std::uint32_t column = range.first_column;
+    for (std::uint32_t at = range.begin; at < range.end; at += 4)
+      visit(column++, Entry{at, std::min(4u, range.end - at)});
     return;
   }
-  std::uint32_t begin = object.start, end = object.end, column = 0;
-  if (type.has_length() && !type.is_whole) {
-    const std::uint32_t rows_begin = std::min(object.start + 4, object.end);
-    if (row == 0) {
-      end = rows_begin;
-    } else {
-      begin = rows_begin + (row - 1) * type.row_bytes();
-      end = std::min(end, begin + type.row_bytes());
-      column = 1;
-    }
-  } else if (!type.is_whole) {
-    begin = object.start + 32 * row;
-    end = std::min(end, begin + 32);
+  const Shape& shape = shapes[object.shape];
+  for (const Lane& lane : shape.lanes) {
+    const std::uint32_t at = object.start + lane.offset;
+    if (at < object.end) visit(lane.column, Entry{at, std::min<std::uint32_t>(lane.width, object.end - at)});
   }
-  for (; begin < end; begin += 4) visit(column++, clip(begin, 4, end));
+  std::uint32_t column = kTailColumns;
+  for (std::uint32_t at = object.start + shape.table_size; at < object.end; at += 4) {
+    visit(column++, Entry{at, std::min(4u, object.end - at)});
+  }
 }
 
 // An entry that the target changes by `delta`, modulo its width.
@@ -428,15 +429,35 @@ class ResidualCoder {
       }
     }
     work_.found.clear();
+    base_ = 0;
+    if (type_->kind == Kind::kTable) {
+      find_in_odd_table(object);
+    } else {
+      find_in_vector(object, row);
+    }
+    found_ = work_.found.data();
+    n_found_ = work_.found.size();
+  }
+  // A table that is smaller than its vtable says, or has something behind it.
+  void find_in_odd_table(const Object& object) {
     auto next = work_.active.begin();
-    for_each_entry(*type_, schema_->shapes, object, row, [&](std::uint32_t column, Entry entry) {
+    for_each_entry(*type_, schema_->shapes, object, 0, [&](std::uint32_t column, Entry entry) {
       while (next != work_.active.end() && next->column < column) ++next;
       if (next == work_.active.end() || next->column != column) return;
       work_.found.push_back({static_cast<std::uint32_t>(next - work_.active.begin()), entry});
     });
-    found_ = work_.found.data();
-    n_found_ = work_.found.size();
-    base_ = 0;
+  }
+  // Where columns are four bytes apart.
+  void find_in_vector(const Object& object, std::uint32_t row) {
+    const RowRange range = row_range(*type_, object, row);
+    for (std::uint32_t i = 0; i < work_.active.size(); ++i) {
+      const std::uint32_t column = work_.active[i].column;
+      if (column < range.first_column) continue;
+      const std::uint64_t position = range.begin + 4 * std::uint64_t{column - range.first_column};
+      if (position >= range.end) break;
+      const auto at = static_cast<std::uint32_t>(position);
+      work_.found.push_back({i, {at, std::min(4u, range.end - at)}});
+    }
   }
   void make_plan(RowPlan& plan, const Shape& shape) {
     plan.stamp = model_->stamp;
