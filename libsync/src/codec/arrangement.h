@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "codec/entropy_coder.h"
-#include "codec/residual.h"
 #include "codec/structure.h"
 
 namespace libsync::codec {

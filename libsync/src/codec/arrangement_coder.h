@@ -10,7 +10,7 @@
 
 #include "codec/arrangement.h"
 #include "codec/entropy_coder.h"
-#include "codec/residual.h"
+#include "codec/text_coder.h"
 
 namespace libsync::codec {
 
@@ -34,7 +34,7 @@ class ArrangementCoder {
  public:
   // `bytes`: the target. Raw bytes are read from it (Encoder) or written to it (Decoder).
   ArrangementCoder(Coder& coder, ArrangementModels& models, Arrangement& arrangement, std::byte* bytes,
-                   ResidualCoder<Coder>& characters)
+                   TextCoder<Coder>& characters)
       : coder_(coder),
         models_(models),
         out_(arrangement),
@@ -44,6 +44,7 @@ class ArrangementCoder {
 
   // Everything from the end of the target to its start. False: malformed (Decoder).
   bool run(const Wishes& wishes) {
+    coder_.begin(Part::kObjects);
     std::uint32_t end = out_.target_size;
     cursor_ = static_cast<std::uint32_t>(out_.base.objects.size());
     std::size_t next = 0;  // wish
@@ -138,6 +139,7 @@ class ArrangementCoder {
   // The elements of all vectors of references. False: malformed (Decoder).
   // For an Encoder `bytes` is the target; `prediction` is where the elements go in both directions.
   bool elements(std::byte* prediction) {
+    coder_.begin(Part::kElements);
     for (std::uint32_t i = 0; i < out_.placed.size(); ++i) {
       const Placed& object = out_.placed[i];
       if (object.source != kNone && out_.types()[object.type].kind == Kind::kReferences && !elements_of(i, prediction))
@@ -435,7 +437,7 @@ class ArrangementCoder {
   ArrangementModels& models_;
   Arrangement& out_;
   std::byte* bytes_;
-  ResidualCoder<Coder>& characters_;
+  TextCoder<Coder>& characters_;
   std::vector<bool> used_;
   std::uint32_t cursor_ = 0;
   std::size_t n_put_ = 0;                                         // by an Encoder, of what is placed already

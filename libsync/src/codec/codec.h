@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <utility>
 
+#include "codec/differences.h"
 #include "codec/models.h"
 #include "codec/residual.h"
 #include "codec/structure.h"
@@ -25,24 +25,6 @@ struct Context {
 };
 
 inline Context new_context(std::shared_ptr<const Structure> structure) { return {std::move(structure), {}, {}, {}}; }
-
-// What differs between two snapshots of equal size.
-struct Differences {
-  struct OfType {
-    std::vector<Change> changes;       // by row, then column
-    std::vector<std::uint32_t> texts;  // ranks
-  };
-  std::vector<OfType> types;
-  // Something that others refer to or that refers to others changed, so that encode_moved() may find less to say.
-  bool moves = false;
-};
-// `ranges`: where to look, ascending; equal bytes elsewhere.
-struct Range {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-};
-Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
-                           std::span<const Range> ranges);
 
 // All four take the context to the target, or leave it of no more use.
 

@@ -145,9 +145,14 @@ struct EncoderWork {
   std::size_t capacity = 0;
 };
 
+// What a patch speaks of, for those who want to know what it costs.
+enum class Part : std::uint8_t { kObjects, kElements, kColumns, kRows, kValues, kNewObjects, kTexts };
+inline constexpr std::size_t kParts = 7;
+
 class Encoder {
  public:
   static constexpr bool kDecodes = false;
+  void begin(Part, std::uint32_t /*type*/ = 0) {}
 
   // Requires: `work` outlives it, and serves no other meanwhile.
   explicit Encoder(EncoderWork& work) : work_(work) {}
@@ -205,6 +210,7 @@ class Encoder {
 class Decoder {
  public:
   static constexpr bool kDecodes = true;
+  void begin(Part, std::uint32_t /*type*/ = 0) {}
 
   explicit Decoder(BytesView input);
 

@@ -92,6 +92,13 @@ struct ArrangementModels {
   std::uint64_t n_shape_bytes = 0;  // what the vtables that were added take
 };
 
+// Of strings: how they differ from those before them, and their characters by halves.
+struct TextModels {
+  Bit is_raw_text;
+  Number length_step, prefix, suffix;
+  std::array<Nibble, 16> high, low;
+};
+
 struct Models {
   Models() {
     count.length = kFewNibble;
@@ -108,9 +115,7 @@ struct Models {
   std::array<Bit, 2> is_active{kSeldom, kOften};
   std::array<Nibble, kOrders> orders;
   Number n_columns, column_gap;
-  Bit is_raw_text;
-  Number length_step, prefix, suffix;
-  std::array<Nibble, 16> high, low;
+  TextModels texts;
   ArrangementModels arrangement;
   std::vector<TypeModel> types;
   std::vector<ValueModel> values;

@@ -5,82 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "codec/entropy_coder.h"
 #include "codec/models.h"
+#include "codec/rows.h"
 #include "codec/structure.h"
 
 namespace libsync::codec {
-
-// What an entry of a row is: bytes [position, position + width), width 0: this row has no such column.
-struct Entry {
-  std::uint32_t position = 0;
-  std::uint32_t width = 0;
-};
-
-// The bytes of a row of an object that is no table, and the column that it begins with.
-struct RowRange {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-  std::uint32_t first_column = 0;
-};
-inline RowRange row_range(const Type& type, const Object& object, std::uint32_t row) {
-  if (type.has_one_row()) return {object.start, object.end, 0};
-  if (!type.has_length()) return {object.start + 32 * row, std::min(object.end, object.start + 32 * (row + 1)), 0};
-  const std::uint32_t rows_begin = std::min(object.start + 4, object.end);
-  if (row == 0) return {object.start, rows_begin, 0};
-  const std::uint32_t begin = rows_begin + (row - 1) * type.row_bytes();
-  return {begin, std::min(object.end, begin + type.row_bytes()), 1};
-}
-
-// Calls visit(column, entry) for every entry of row `row` of the object, by column.
-template <typename Visit>
-void for_each_entry(const Type& type, const std::vector<Shape>& shapes, const Object& object, std::uint32_t row,
-                    Visit visit) {
-  if (type.kind != Kind::kTable) {
-    const RowRange range = row_range(type, object, row);
-    std::uint32_t column = range.first_column;
-    for (std::uint32_t at = range.begin; at < range.end; at += 4)
-      visit(column++, Entry{at, std::min(4u, range.end - at)});
-    return;
-  }
-  const Shape& shape = shapes[object.shape];
-  for (const Lane& lane : shape.lanes) {
-    const std::uint32_t at = object.start + lane.offset;
-    if (at < object.end) visit(lane.column, Entry{at, std::min<std::uint32_t>(lane.width, object.end - at)});
-  }
-  std::uint32_t column = kTailColumns;
-  for (std::uint32_t at = object.start + shape.table_size; at < object.end; at += 4) {
-    visit(column++, Entry{at, std::min(4u, object.end - at)});
-  }
-}
-
-// An entry that the target changes by `delta`, modulo its width.
-struct Change {
-  std::uint32_t row = 0;  // in the type
-  std::uint32_t column = 0;
-  std::int32_t delta = 0;
-};
-
-inline std::uint32_t load_entry(const std::byte* bytes, Entry entry) {
-  if (entry.width == 4) return load32(bytes + entry.position);
-  std::uint32_t value = 0;
-  for (std::uint32_t i = 0; i < entry.width; ++i)
-    value |= static_cast<std::uint32_t>(bytes[entry.position + i]) << (8 * i);
-  return value;
-}
-inline void store_entry(std::byte* bytes, Entry entry, std::uint32_t value) {
-  if (entry.width == 4) return store32(bytes + entry.position, value);
-  for (std::uint32_t i = 0; i < entry.width; ++i) bytes[entry.position + i] = static_cast<std::byte>(value >> (8 * i));
-}
-// Of a difference its lowest bytes, with their sign.
-inline std::int32_t cut(std::uint32_t difference, std::uint32_t width) {
-  const unsigned shift = 32 - 8 * width;
-  return static_cast<std::int32_t>(difference << shift) >> shift;
-}
 
 // A column that takes part in a patch.
 struct ActiveColumn {
@@ -144,6 +77,7 @@ class ResidualCoder {
             BeforeStore before_store) {
     type_ = &schema_->types[type_index];
     model_ = &models_.types[type_index];
+    coder_.begin(Part::kColumns, type_index);
     const bool is_any = coder_.bit(model_->is_any[model_->was_any ? 1 : 0], !changes.empty());
     model_->was_any = is_any;
     if (!is_any) {
@@ -152,11 +86,13 @@ class ResidualCoder {
     }
     if constexpr (!Coder::kDecodes) choose(changes);
     if (!code_columns(group)) return false;
+    coder_.begin(Part::kRows, type_index);
     return code_rows(group, changes, before_store);
   }
 
   // An object without a predecessor: every entry may differ from `prediction`.
   void fresh_object(std::uint32_t type_index, const Object& object, const std::byte* prediction) {
+    coder_.begin(Part::kNewObjects, type_index);
     const Type& type = schema_->types[type_index];
     auto& fresh = models_.types[type_index].fresh;
     const std::uint32_t n_rows = type.rows_of(object.end - object.start);
@@ -174,60 +110,10 @@ class ResidualCoder {
     }
   }
 
-  // A string from the text of another: what they begin and end with, and what is between. `room`: bytes of the object.
-  // For an Encoder `object` is the target's. False: no text fits (Decoder).
-  bool text(BytesView source, std::uint32_t predicted_length, std::byte* object, std::uint32_t room) {
-    Bytes& out = text_;
-    std::uint32_t length = 0, prefix = 0, suffix = 0;
-    bool is_raw = false;
-    BytesView target;
-    const auto source_size = static_cast<std::uint32_t>(source.size());
-    if constexpr (!Coder::kDecodes) {
-      length = room >= 5 ? load32(object) : 0;
-      is_raw = room < 5 || length > room - 5 || !is_zero({object + 4 + length, room - 4 - length});
-      if (!is_raw) {
-        target = {object + 4, length};
-        const std::uint32_t most = std::min(source_size, length);
-        while (prefix < most && source[prefix] == target[prefix]) ++prefix;
-        while (suffix < most - prefix && source[source_size - 1 - suffix] == target[length - 1 - suffix]) ++suffix;
-      }
-    }
-    if (coder_.bit(models_.is_raw_text, is_raw)) {
-      for (std::uint32_t i = 0; i < room; ++i) {
-        object[i] = character(i == 0 ? std::byte{0} : object[i - 1], object[i]);
-      }
-      return true;
-    }
-    const auto step = static_cast<std::int32_t>(length - predicted_length);
-    const std::uint32_t zigzag = coder_.number(
-        models_.length_step, static_cast<std::uint32_t>(step) << 1 ^ static_cast<std::uint32_t>(step >> 31));
-    length = predicted_length + (zigzag >> 1 ^ (0u - (zigzag & 1)));
-    if (room < 5 || length > room - 5) return false;
-    const std::uint32_t most = std::min(source_size, length);
-    prefix = coder_.number(models_.prefix, prefix);
-    if (prefix > most) return false;
-    suffix = coder_.number(models_.suffix, suffix);
-    if (suffix > most - prefix) return false;
-    if constexpr (Coder::kDecodes) {
-      out.assign(source.begin(), source.begin() + prefix);
-      out.resize(length);
-      std::copy(source.end() - suffix, source.end(), out.end() - suffix);
-    }
-    std::byte previous = prefix > 0 ? source[prefix - 1] : std::byte{0};
-    for (std::uint32_t i = prefix; i < length - suffix; ++i) {
-      previous = character(previous, Coder::kDecodes ? std::byte{0} : target[i]);
-      if constexpr (Coder::kDecodes) out[i] = previous;
-    }
-    if constexpr (Coder::kDecodes) {
-      store32(object, length);
-      std::copy(out.begin(), out.end(), object + 4);
-      std::fill(object + 4 + length, object + room, std::byte{0});
-    }
-    return true;
-  }
   // Which of `n` strings of a type differ. For a Decoder `changed` is filled.
   bool texts(std::uint32_t type_index, std::uint32_t n, std::vector<std::uint32_t>& changed) {
     model_ = &models_.types[type_index];
+    coder_.begin(Part::kTexts, type_index);
     const bool is_any = coder_.bit(model_->is_any[model_->was_any ? 1 : 0], !changed.empty());
     model_->was_any = is_any;
     if (!is_any) return true;
@@ -242,11 +128,6 @@ class ResidualCoder {
     }
     return true;
   }
-  std::byte character(std::byte previous, std::byte value) {
-    const auto code = static_cast<std::uint32_t>(value);
-    const std::uint32_t high = coder_.nibble(models_.high[static_cast<std::uint32_t>(previous) >> 4], code >> 4);
-    return static_cast<std::byte>(high << 4 | coder_.nibble(models_.low[high], code & 15));
-  }
 
  private:
   // Columns that no baseline had share a model, so that memory does not grow with the target.
@@ -254,10 +135,6 @@ class ResidualCoder {
     if (type.kind == Kind::kTable) return std::min(column, kTailColumns + 15);
     return type.is_whole ? std::min(column, 15u) : column;
   }
-  static bool is_zero(BytesView bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-  }
-
   // How many rows or strings changed that did not change last time.
   std::uint32_t count(std::uint32_t n) {
     if (!model_->has_count) {
@@ -620,7 +497,9 @@ class ResidualCoder {
             coder_.bit(active.model->is_changed[was_changed + 2 * any + (motion != nullptr ? 4 : 0)], off != 0);
       }
       if (is_changed) {
+        coder_.begin(Part::kValues);
         off = value(active.model->values[motion != nullptr && active.order != Order::kStays ? 1 : 0], off);
+        coder_.begin(Part::kRows);
         any = 1;
       }
       was_changed = is_changed ? 1 : 0;
@@ -699,7 +578,6 @@ class ResidualCoder {
   RowWork& work_;
   const Schema* schema_;
   std::byte* bytes_;
-  Bytes text_;
   // Of the type at hand.
   const Type* type_ = nullptr;
   TypeModel* model_ = nullptr;

@@ -1,0 +1,175 @@
+#include "codec/differences.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace libsync::codec {
+namespace {
+
+// Of 64 bytes: a bit for each that differs.
+std::uint64_t differing_bytes(const std::byte* a, const std::byte* b) {
+  std::uint64_t bits = 0;
+#if defined(__SSE2__)
+  const auto* left = reinterpret_cast<const __m128i*>(a);
+  const auto* right = reinterpret_cast<const __m128i*>(b);
+  for (int i = 0; i < 4; ++i) {
+    const __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128(left + i), _mm_loadu_si128(right + i));
+    bits |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(equal))} << (16 * i);
+  }
+  return ~bits;
+#else
+  if (std::memcmp(a, b, 64) == 0) return 0;
+  for (std::uint32_t i = 0; i < 64; ++i) bits |= std::uint64_t{a[i] != b[i]} << i;
+  return bits;
+#endif
+}
+
+// Where two buffers of equal size differ within some ranges, ascending.
+class DifferingBytes {
+ public:
+  DifferingBytes(BytesView a, BytesView b, std::span<const Range> ranges) : a_(a), b_(b), ranges_(ranges) {}
+
+  // The first at or after `from`, which never falls; kNone: there is none.
+  std::uint32_t next(std::uint32_t from) {
+    if (from >= end_) {
+      block_ = from / 64 * 64;
+      load();
+    }
+    if (from > block_ && from < end_) bits_ &= ~std::uint64_t{0} << (from - block_);
+    while (bits_ == 0) {
+      if (end_ == kNone) return kNone;
+      block_ = end_;
+      load();
+      if (from > block_ && from < end_) bits_ &= ~std::uint64_t{0} << (from - block_);
+    }
+    return block_ + static_cast<std::uint32_t>(std::countr_zero(bits_));
+  }
+
+ private:
+  // The first block at or behind block_ that is in a range.
+  void load() {
+    while (range_ < ranges_.size() && ranges_[range_].end <= block_) ++range_;
+    bits_ = 0;
+    end_ = kNone;
+    if (range_ == ranges_.size()) return;
+    block_ = std::max(block_, ranges_[range_].begin / 64 * 64);
+    end_ = block_ + 64;
+    const std::size_t left = a_.size() - block_;
+    if (left >= 64) {
+      bits_ = differing_bytes(a_.data() + block_, b_.data() + block_);
+      return;
+    }
+    std::array<std::byte, 64> a{}, b{};
+    std::memcpy(a.data(), a_.data() + block_, left);
+    std::memcpy(b.data(), b_.data() + block_, left);
+    bits_ = differing_bytes(a.data(), b.data());
+  }
+
+  BytesView a_, b_;
+  std::span<const Range> ranges_;
+  std::size_t range_ = 0;
+  std::uint32_t block_ = 0;
+  std::uint32_t end_ = 0;  // of it; kNone behind the last
+  std::uint64_t bits_ = 0;
+};
+
+// The changes of a table that is as large as its vtable says, from the one at `at` on, appended by column. Returns
+// where the first difference behind it is.
+std::uint32_t add_table_changes(const Shape& shape, const Object& object, std::uint32_t row, std::uint32_t at,
+                                const std::byte* baseline, const std::byte* target, DifferingBytes& differing,
+                                std::vector<Change>& changes) {
+  const std::size_t first = changes.size();
+  std::size_t next = 0;  // in by_offset
+  while (at < object.end) {
+    const std::uint32_t offset = at - object.start;
+    // The last lane that begins at or before it.
+    next = std::max<std::size_t>(next, shape.first_in_word[offset / 4]);
+    next -=
+        next > 0 && (next == shape.by_offset.size() || shape.lanes[shape.by_offset[next]].offset > offset) ? 1u : 0u;
+    while (next + 1 < shape.by_offset.size() && shape.lanes[shape.by_offset[next + 1]].offset <= offset) ++next;
+    const Lane& lane = shape.lanes[shape.by_offset[next]];
+    const Entry entry{object.start + lane.offset, lane.width};
+    const std::uint32_t from = load_entry(baseline, entry), to = load_entry(target, entry);
+    if (from != to) changes.push_back({row, lane.column, cut(to - from, entry.width)});
+    at = differing.next(std::max(at + 1, entry.position + entry.width));
+  }
+  if (changes.size() - first > 1) {
+    std::sort(changes.begin() + static_cast<std::ptrdiff_t>(first), changes.end(),
+              [](const Change& a, const Change& b) { return a.column < b.column; });
+  }
+  return at;
+}
+
+std::uint32_t row_at(const Type& type, const Object& object, std::uint32_t position) {
+  if (type.has_one_row()) return 0;
+  const std::uint32_t inside = position - object.start;
+  if (!type.has_length()) return inside / 32;
+  return inside < 4 ? 0 : 1 + (inside - 4) / type.row_bytes();
+}
+
+// Whether a change is of what holds the objects together.
+bool is_structural(const Type& type, const std::vector<Change>& changes) {
+  if (changes.empty() || type.kind == Kind::kText) return false;
+  if (type.kind != Kind::kTable) return type.kind != Kind::kData;
+  return std::any_of(changes.begin(), changes.end(), [](const Change& change) { return change.column == 0; });
+}
+
+// [objects] the first row of each, in the type.
+std::vector<std::uint32_t> first_rows_of(const Type& type, const std::vector<Object>& objects) {
+  std::vector<std::uint32_t> rows;
+  rows.reserve(objects.size());
+  std::uint32_t n = 0;
+  for (const Object& object : objects) {
+    rows.push_back(n);
+    n += type.rows_of(object.end - object.start);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
+                           std::span<const Range> ranges) {
+  Differences result;
+  std::vector<Differences::OfType>& all = result.types;
+  const std::size_t n_types = structure.types().size();
+  all.resize(n_types);
+  std::vector<std::vector<std::uint32_t>> first_rows(n_types);
+  DifferingBytes differing(baseline, target, ranges);
+  std::uint32_t at = differing.next(0);
+  while (at != kNone) {
+    const RankedObject& object = structure.objects[structure.object_at(at)];
+    const Type& type = structure.types()[object.type];
+    std::vector<Change>& changes = all[object.type].changes;
+    if (type.kind == Kind::kText) {
+      all[object.type].texts.push_back(object.rank);
+      at = differing.next(object.end);
+    } else if (type.kind == Kind::kTable && structure.shapes()[object.shape].table_size == object.end - object.start) {
+      at = add_table_changes(structure.shapes()[object.shape], object, object.rank, at, baseline.data(), target.data(),
+                             differing, changes);
+    } else {
+      std::uint32_t row = object.rank, in_object = 0, end = object.end;
+      if (!type.has_one_row()) {
+        std::vector<std::uint32_t>& rows = first_rows[object.type];
+        if (rows.empty()) rows = first_rows_of(type, structure.groups[object.type].objects);
+        in_object = row_at(type, object, at);
+        row = rows[object.rank] + in_object;
+        end = row_range(type, object, in_object).end;
+      }
+      add_changes(type, structure.shapes(), object, in_object, row, baseline.data(), target.data(), changes);
+      at = differing.next(end);
+    }
+  }
+  for (std::uint32_t t = 0; t < n_types; ++t) {
+    result.moves = result.moves || is_structural(structure.types()[t], all[t].changes);
+  }
+  return result;
+}
+
+}  // namespace libsync::codec
