@@ -23,6 +23,8 @@ Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint3
     : base(structure), baseline(bytes), target_size(target_size_bytes) {
   n_placed_.resize(types().size());
   placed.reserve(base.objects.size() + 16);
+  has_vtable_.resize(shapes().size());
+  for (const Object& vtable : base.groups[1].objects) has_vtable_[vtable.shape] = true;
   first_of_kind_.resize(shapes().size(), kNone);
   at_alignment_.resize(shapes().size(), {kNone, kNone});
   for (const Type& type : types()) {
@@ -62,7 +64,7 @@ std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
   const auto index = static_cast<std::uint32_t>(schema.shapes.size());
   schema.shapes.push_back(std::move(shape));
   schema.types[type].shapes.push_back(index);
-  fresh_shapes.push_back(index);
+  has_vtable_.push_back(false);
   return index;
 }
 

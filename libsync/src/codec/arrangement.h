@@ -81,6 +81,9 @@ class Arrangement {
   void push(const Placed& object) {
     placed.push_back(object);
     ++n_placed_[object.type];
+    if (object.shape == kNone || has_vtable_[object.shape] || object.type == 1) return;
+    has_vtable_[object.shape] = true;
+    fresh_shapes.push_back(object.shape);
   }
 
   // When all is placed: lists by type, copies of each object.
@@ -101,8 +104,9 @@ class Arrangement {
   const Structure& base;
   BytesView baseline;
   std::uint32_t target_size;
-  std::vector<std::uint32_t> fresh_shapes;  // behind the baseline's
-  std::vector<Placed> placed;               // back to front until finish(), then front to back
+  // Those of placed tables that no vtable of the baseline has, in the order in which they came.
+  std::vector<std::uint32_t> fresh_shapes;
+  std::vector<Placed> placed;  // back to front until finish(), then front to back
   std::vector<std::vector<Splice>> splices;
 
   // After finish(). Indices in placed of the objects of a type, front to back.
@@ -135,6 +139,7 @@ class Arrangement {
   void refer(std::uint32_t position, std::uint32_t target_of_source, std::uint32_t index, std::byte* bytes) const;
   References& references_of(std::uint32_t shape, const Type& type);
 
+  std::vector<bool> has_vtable_;                            // [shapes] in the baseline or in fresh_shapes
   std::vector<std::uint32_t> n_placed_;                     // [types]
   std::vector<std::uint32_t> first_of_kind_;                // [shapes] first one with the same present fields
   std::vector<std::array<std::uint32_t, 2>> at_alignment_;  // [shapes] of that kind, by end / 4 % 2

@@ -346,7 +346,8 @@ class ArrangementCoder {
 
   void raw(std::uint32_t begin, std::uint32_t end) {
     for (std::uint32_t i = begin; i < end; ++i) {
-      bytes_[i] = characters_.character(i == begin ? std::byte{0} : bytes_[i - 1], bytes_[i]);
+      const std::byte value = characters_.character(i == begin ? std::byte{0} : bytes_[i - 1], bytes_[i]);
+      if constexpr (Coder::kDecodes) bytes_[i] = value;
     }
     if constexpr (Coder::kDecodes) {
       Placed object;

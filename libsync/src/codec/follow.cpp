@@ -27,6 +27,9 @@ class Follower {
     result_.starts.resize(size_ / 128 + 1);
     found_.reserve(base.objects.size() + base.objects.size() / 8 + 16);
     references_.resize(base.shapes().size());
+    taken_.resize(base.shapes().size(), kNone);
+    from_end_.resize(base.shapes().size());
+    for (const Object& vtable : base.groups[1].objects) from_end_[vtable.shape] = base.size_bytes - vtable.start;
   }
 
   bool run(std::uint32_t root_type) {
@@ -136,9 +139,7 @@ class Follower {
     if (size < 4 || size > size_ - position || (n_vtable_bytes_ += size) > 4 * std::uint64_t{size_} + 65536)
       return kNone;
     const BytesView vtable(bytes_ + position, size);
-    for (const std::uint32_t shape : result_.types()[type].shapes) {
-      if (is_vtable_of(result_.shapes()[shape], vtable)) known.shape = shape;
-    }
+    known.shape = shape_like(vtable, position, type);
     if (known.shape == kNone) {
       std::uint32_t n_read = 0;
       std::optional<Shape> read = read_shape(vtable, n_read);
@@ -147,6 +148,20 @@ class Follower {
     }
     if (!is_claimed(position)) claim(position, 1, known.shape, size);
     return known.shape;
+  }
+  // Of the shapes with such a vtable: some builders write the same one several times, each with its own tables. Then
+  // the one that was as far from the end, and that no other vtable of this target has taken.
+  std::uint32_t shape_like(BytesView vtable, std::uint32_t position, std::uint32_t type) {
+    std::uint32_t best = kNone, least = kNone;
+    for (const std::uint32_t shape : result_.types()[type].shapes) {
+      if (!is_vtable_of(result_.shapes()[shape], vtable)) continue;
+      const bool is_free = taken_[shape] == kNone || taken_[shape] == position;
+      const std::uint32_t here = size_ - position, there = from_end_[shape];
+      const std::uint32_t distance = (here > there ? here - there : there - here) / 2 + (is_free ? 0 : kNone / 2);
+      if (best == kNone || distance < least) best = shape, least = distance;
+    }
+    if (best != kNone) taken_[best] = position;
+    return best;
   }
   static bool is_vtable_of(const Shape& shape, BytesView vtable) {
     if (shape.size != vtable.size() || shape.table_size != load16(vtable.data() + 2)) return false;
@@ -165,6 +180,8 @@ class Follower {
     own_schema_->shapes.push_back(std::move(shape));
     own_schema_->types[type].shapes.push_back(index);
     references_.emplace_back();
+    from_end_.push_back(0);
+    taken_.push_back(kNone);
     return index;
   }
 
@@ -204,7 +221,9 @@ class Follower {
   std::shared_ptr<Schema> own_schema_;
   std::unique_ptr<std::uint32_t[]> slots_;  // [starts / 2] in found_, where one starts
   std::vector<Found> found_;
-  std::vector<References> references_;  // [shapes]
+  std::vector<References> references_;   // [shapes]
+  std::vector<std::uint32_t> from_end_;  // [shapes] bytes from the vtable in the baseline to the end
+  std::vector<std::uint32_t> taken_;     // [shapes] where the vtable is in the target, or kNone
   std::array<Known, 256> known_;
   std::uint32_t n_vtables_ = 0;
   std::uint64_t n_vtable_bytes_ = 0;

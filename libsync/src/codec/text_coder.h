@@ -36,7 +36,8 @@ class TextCoder {
     }
     if (coder_.bit(models_.is_raw_text, is_raw)) {
       for (std::uint32_t i = 0; i < room; ++i) {
-        object[i] = character(i == 0 ? std::byte{0} : object[i - 1], object[i]);
+        const std::byte value = character(i == 0 ? std::byte{0} : object[i - 1], object[i]);
+        if constexpr (Coder::kDecodes) object[i] = value;
       }
       return true;
     }
