@@ -27,9 +27,11 @@ void Broadcaster::publish(const TopicUpdate& update) {
   if (!same_epoch) entry.store.clear();
   entry.info = update.topic;
   for (const VersionedSnapshot& older : update.history) {
-    if (older.version > entry.store.latest_version()) entry.store.push(older.version, older.snapshot);
+    if (older.version > entry.store.latest_version()) entry.store.push_older(older);
   }
-  entry.store.push(update.version, update.snapshot);
+  // A way back is from the version that follows, whichever that is here.
+  entry.store.push(update.version, update.snapshot, update.base_version == held ? update.step_back : nullptr,
+                   update.published_at);
   entry.patches.clear();
   entry.fulls.clear();
   entry.in_context.reset();
@@ -133,7 +135,7 @@ ServerSession* Broadcaster::next_ready() {
 
 std::size_t Broadcaster::history_bytes() const {
   std::size_t total = 0;
-  for (const auto& [id, entry] : topics_) total += entry.store.size_bytes();
+  for (const auto& [id, entry] : topics_) total += entry.store.memory_bytes();
   return total;
 }
 

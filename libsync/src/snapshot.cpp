@@ -21,9 +21,16 @@ Snapshot::Snapshot(Bytes bytes) : bytes_(std::move(bytes)), number_(next_number(
 Snapshot::~Snapshot() = default;
 
 const std::shared_ptr<const codec::Structure>& Snapshot::structure() const {
-  std::call_once(structure_once_,
-                 [this] { structure_ = std::make_shared<const codec::Structure>(codec::find_structure(bytes())); });
+  std::call_once(structure_once_, [this] {
+    structure_ = std::make_shared<const codec::Structure>(codec::find_structure(bytes()));
+    structure_bytes_ = structure_->memory_bytes();
+  });
   return structure_;
+}
+
+std::size_t Snapshot::memory_bytes() const {
+  return sizeof *this + bytes_.capacity() + fingerprints_.chunks().size() * sizeof(std::uint64_t) * 65 / 64 +
+         changed_chunks_.capacity() * sizeof(std::uint32_t) + structure_bytes_;
 }
 
 SnapshotPtr Snapshot::copy_of(BytesView bytes) { return take(Bytes(bytes.begin(), bytes.end())); }

@@ -18,7 +18,7 @@ Topic::Topic(TopicInfo info, const Limits& limits, Version version, Bytes snapsh
   store_.push(version, Snapshot::take(std::move(snapshot)));
 }
 
-Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
+Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot, TimePoint now) {
   if (snapshot.size() > limits_.max_snapshot_bytes) {
     return Error{ErrorCode::kSnapshotTooBig, "topic " + info_->name + ": snapshot above the limit"};
   }
@@ -33,6 +33,7 @@ Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
   update.version = Version{store_.latest_version().value + 1};
   update.snapshot = next;
   update.is_awaited = is_awaited_;
+  update.published_at = now;
   if (current != nullptr) {
     auto patch = std::make_shared<Bytes>();
     // Beginning anew costs all receivers; those who came late wait a little for each other.
@@ -42,8 +43,9 @@ Result<std::optional<TopicUpdate>> Topic::publish(BytesView snapshot) {
     make_patch(*current, *next, *patch, limits_.patch_format, &context_);
     update.base_version = store_.latest_version();
     update.patch = std::move(patch);
+    update.step_back = StepBack::between(*next, *current);
   }
-  store_.push(update.version, std::move(next));
+  store_.push(update.version, std::move(next), update.step_back, now);
   return std::optional<TopicUpdate>(std::move(update));
 }
 
@@ -54,6 +56,7 @@ TopicUpdate Topic::current() const {
   update.version = store_.latest_version();
   update.snapshot = store_.latest();
   update.is_awaited = is_awaited_;
+  update.published_at = store_.versions().back().published_at;
   update.history.assign(store_.versions().begin(), store_.versions().end() - 1);
   return update;
 }

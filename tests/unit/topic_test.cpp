@@ -75,25 +75,4 @@ TEST_CASE("Topic: continues a saved epoch at its version") {
   CHECK((**next).base_version.value == 17);
 }
 
-TEST_CASE("SnapshotStore: keeps the last versions within count and bytes, and always the latest") {
-  Limits limits;
-  limits.max_history_versions = 3;
-  limits.max_history_bytes = 100;
-  SnapshotStore store(limits);
-  CHECK(store.latest() == nullptr);
-  for (std::uint64_t version = 1; version <= 5; ++version) store.push(Version{version}, Snapshot::copy_of(Bytes(10)));
-  CHECK(store.size() == 3);
-  CHECK(store.find(Version{2}) == nullptr);
-  CHECK(store.find(Version{3}) != nullptr);
-  store.push(Version{9}, Snapshot::copy_of(Bytes(85)));
-  CHECK(store.size() == 2);
-  CHECK(store.size_bytes() == 95);
-  CHECK(store.find(Version{8}) == nullptr);
-  CHECK(store.find(Version{5}) != nullptr);
-  store.push(Version{10}, Snapshot::copy_of(Bytes(1000)));
-  CHECK(store.size() == 1);
-  CHECK(store.latest_version().value == 10);
-  CHECK(store.find(Version{10}) == store.latest());
-}
-
 }  // namespace libsync

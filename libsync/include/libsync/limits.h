@@ -39,6 +39,9 @@ struct Limits {
   // History of a topic: versions kept as baselines. The oldest go first; a lost baseline costs a full snapshot.
   std::size_t max_history_versions = 64;
   std::size_t max_history_bytes = 32u << 20;
+  Duration max_history_age = std::chrono::minutes(5);
+  // Of these, the newest that are kept whole; older ones are made again from the way back, where little changed.
+  std::size_t max_whole_history_bytes = 4u << 20;
   // Failed patches in a row, per topic, before a client gives up with kResyncLoop.
   std::uint32_t max_resyncs = 3;
 

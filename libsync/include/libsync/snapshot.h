@@ -1,6 +1,7 @@
 // snapshot.h: the immutable bytes of one topic at one version, with their fingerprints.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,8 @@ class Snapshot {
   std::size_t size_bytes() const { return bytes_.size(); }
   const Fingerprints& fingerprints() const { return fingerprints_; }
   Digest digest() const { return fingerprints_.digest(); }
+  // What it takes, with fingerprints and, once found, its structure.
+  std::size_t memory_bytes() const;
   // Where it differs from `baseline`, if it was taken with that: indices of chunks (Fingerprints), ascending.
   const std::vector<std::uint32_t>* chunks_changed_since(const Snapshot& baseline) const {
     return baseline_number_ == baseline.number_ ? &changed_chunks_ : nullptr;
@@ -52,6 +55,7 @@ class Snapshot {
   std::vector<std::uint32_t> changed_chunks_;
   mutable std::once_flag structure_once_;
   mutable std::shared_ptr<const codec::Structure> structure_;
+  mutable std::atomic<std::size_t> structure_bytes_{0};
 };
 
 }  // namespace libsync

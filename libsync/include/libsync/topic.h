@@ -34,6 +34,8 @@ struct TopicUpdate {
   std::shared_ptr<const TopicInfo> topic;
   Version version;
   SnapshotPtr snapshot;
+  std::shared_ptr<const StepBack> step_back;  // to the version before; null: that one is kept whole
+  TimePoint published_at;
   // The patch from the previous version, encoded once for all. Null for the first version of an epoch.
   Version base_version;
   SharedBytes patch;
@@ -53,9 +55,10 @@ class Topic {
   // Continues an epoch that was saved after its last version had been published.
   Topic(TopicInfo info, const Limits& limits, Version version, Bytes snapshot);
 
-  // Takes the topic's state as it is now. Nothing if the bytes did not change; otherwise the next version.
+  // Takes the topic's state as it is now. Nothing if the bytes did not change; otherwise the next version. `now`: for
+  // the age of history; whoever leaves it out has it bounded by count and bytes alone.
   // Errors: kSnapshotTooBig; the topic stays as it was.
-  [[nodiscard]] Result<std::optional<TopicUpdate>> publish(BytesView snapshot);
+  [[nodiscard]] Result<std::optional<TopicUpdate>> publish(BytesView snapshot, TimePoint now = {});
 
   // The current version as an update without a patch and with history, for a shard that meets the topic for the first
   // time. Snapshots are shared, not copied.

@@ -502,6 +502,12 @@ void Structure::index() {
   }
 }
 
+std::size_t Structure::memory_bytes() const {
+  std::size_t total = sizeof *this + objects.capacity() * sizeof(RankedObject) + starts.capacity() * sizeof(Starts);
+  for (const Group& group : groups) total += sizeof group + group.objects.capacity() * sizeof(Object);
+  return total;
+}
+
 std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read) {
   if (vtable.size() < 4) return std::nullopt;
   Shape shape;

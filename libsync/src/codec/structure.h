@@ -136,6 +136,8 @@ struct Structure {
     groups[type].objects.push_back(object);
   }
   void index();
+  // Without the schema, which is small and shared.
+  std::size_t memory_bytes() const;
 
   // Of 128 bytes: a bit for every second, an object starts there; and how many start before them.
   struct Starts {
