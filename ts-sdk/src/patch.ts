@@ -1,20 +1,24 @@
 // applyPatch: from the snapshot held and untrusted bytes to the next snapshot. Layout: docs/WIRE_FORMAT.md section 3.
 
 import { ByteReader } from "./byte-reader.js";
+import { Context } from "./codec/context.js";
 import { decodeInPlace, decodeMoved } from "./codec/decode.js";
 import { findStructure } from "./codec/find-structure.js";
 import type { Structure } from "./codec/structure.js";
+import { WriteLog } from "./codec/write-log.js";
 import { malformed, SyncError } from "./errors.js";
 import { chunkCount, chunkSize, makeFingerprints } from "./fingerprint.js";
 import type { Limits } from "./limits.js";
+import type { PatchContext } from "./patch-context.js";
 import type { Snapshot } from "./snapshot.js";
 
 /** The newest form of patches that this SDK understands; every older one too. */
 export const kPatchFormat = 2;
-/** The first byte of a patch. */
+/** The first byte of a patch, without the bit that says that it continues a context. */
 const kBytes = 1;
 const kInPlace = 2;
 const kMoved = 3;
+const kContinuesBit = 4;
 
 const kMaxSize = 0xffff_ffff;
 /** Larger baselines and targets are patched as bytes only. */
@@ -34,6 +38,9 @@ const kNoOp = -1;
  * whose digest is the one in the patch, or throw. Work is linear in the patch plus the target; at most
  * `limits.maxSnapshotBytes` plus hashes are allocated. A full update is a patch from the empty snapshot.
  *
+ * `context`: a patch may continue it if it is at `baseline`; afterwards it is at the result, or closed: after an error,
+ * and after a patch that speaks of bytes only. Without one the patch has to stand alone, and nothing is kept.
+ *
  * Throws SyncError: kWrongBaseline, kDigestMismatch (ask for the state again); kMalformed, kSnapshotTooBig.
  * Requires: initHash() has resolved.
  */
@@ -41,10 +48,15 @@ export function applyPatch(
   baseline: Snapshot,
   patch: Uint8Array,
   limits: Pick<Limits, "maxSnapshotBytes">,
+  context?: PatchContext,
 ): Snapshot {
+  const known = context?.isAt(baseline) === true ? context.release() : undefined;
+  context?.close();
   const reader = new ByteReader(patch);
-  const kind = reader.byte();
-  if (kind === kBytes) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
+  const first = reader.byte();
+  const continues = (first & kContinuesBit) !== 0;
+  const kind = first & ~kContinuesBit;
+  if (kind === kBytes && !continues) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
   if (kind !== kInPlace && kind !== kMoved) throw malformed("unknown kind of patch");
 
   const size = kind === kMoved ? reader.varint(kMaxStructuredSize) : baseline.bytes.length;
@@ -53,14 +65,40 @@ export function applyPatch(
   if (baseline.bytes.length === 0 || baseline.bytes.length > kMaxStructuredSize) {
     throw malformed("no baseline to speak of");
   }
+  if (continues && known === undefined) {
+    throw new SyncError("kWrongBaseline", "the patch continues what was not received");
+  }
+  const state = continues && known !== undefined ? known : new Context(structureOf(baseline));
   const stream = patch.subarray(reader.offset);
-  const structure = structureOf(baseline);
-  const bytes = kind === kInPlace ? baseline.bytes.slice() : new Uint8Array(size);
-  const fits =
-    kind === kInPlace
-      ? decodeInPlace(structure, stream, bytes)
-      : decodeMoved(structure, baseline.bytes, stream, bytes);
-  if (!fits) throw malformed("changes that do not fit the baseline");
+  const apply = kind === kInPlace ? applyInPlace : applyMoved;
+  const snapshot = apply(state, baseline, stream, size, digest);
+  context?.hold(state, snapshot);
+  return snapshot;
+}
+
+function applyInPlace(
+  state: Context,
+  baseline: Snapshot,
+  stream: Uint8Array,
+  size: number,
+  digest: bigint,
+): Snapshot {
+  const bytes = baseline.bytes.slice();
+  const log = new WriteLog(size);
+  if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");
+  return finish(bytes, digest, baseline, log.untouched());
+}
+
+function applyMoved(
+  state: Context,
+  baseline: Snapshot,
+  stream: Uint8Array,
+  size: number,
+  digest: bigint,
+): Snapshot {
+  const bytes = new Uint8Array(size);
+  if (!decodeMoved(state, baseline.bytes, stream, bytes))
+    throw malformed("moves that do not fit the baseline");
   return finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
 }
 

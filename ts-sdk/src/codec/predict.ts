@@ -3,7 +3,8 @@
 
 import { type Arrangement, kSpliceNumbers, type Splices } from "./arrangement.js";
 import { copyBytes } from "./byte-copy.js";
-import { Kind, kNone, type Shape, type Type } from "./structure.js";
+import type { Shape } from "./shape.js";
+import { Kind, kNone, type Type } from "./structure.js";
 
 /** Fills `bytes`, references between objects included. Elements of vectors of references are left out. */
 export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
@@ -17,7 +18,7 @@ class Predictor {
   readonly #arrangement: Arrangement;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** [shapes] Fields that refer to something. */
+  /** [shapes] Fields that refer to something in tables of the shape's own type. */
   readonly #references: number[][] = [];
 
   constructor(arrangement: Arrangement, bytes: Uint8Array) {
@@ -46,7 +47,7 @@ class Predictor {
       case Kind.kText: {
         const { base, baselineView, source } = this.#arrangement;
         const from = base.objects.start[source[index] as number] as number;
-        const size = Math.min(baselineView.getUint32(from, true), length[index] as number);
+        const size = Math.min(this.#arrangement.oldLength(source[index] as number), length[index] as number);
         this.#view.setUint32(at, length[index] as number, true);
         copyBytes(baselineView, from + 4, this.#view, at + 4, size);
         break;
@@ -60,11 +61,14 @@ class Predictor {
   }
 
   #predictOther(index: number): void {
-    const { baselineView, base, end, source } = this.#arrangement;
-    const size = end[index] as number;
-    const oldSize = base.objects.end[source[index] as number] as number;
-    copyBytes(baselineView, 0, this.#view, 0, Math.min(size, oldSize));
-    if (size >= 4 && oldSize >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
+    const { baselineView, base, start, end, source } = this.#arrangement;
+    const { objects } = base;
+    const from = objects.start[source[index] as number] as number;
+    const oldSize = (objects.end[source[index] as number] as number) - from;
+    const to = start[index] as number;
+    const size = Math.min((end[index] as number) - to, oldSize);
+    copyBytes(baselineView, from, this.#view, to, size);
+    if (from === 0 && to === 0 && size >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
   }
 
   #predictVTable(shape: Shape, at: number): void {
@@ -89,8 +93,9 @@ class Predictor {
     const newShape = shapes[newIndex] as Shape;
     const isSame = oldIndex === newIndex;
     if (isSame) copyBytes(baselineView, from, this.#view, to, Math.min(oldSize, newSize, oldShape.tableSize));
-    this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
-    const fields = isSame ? this.#referencesOf(newIndex, type) : newShape.present;
+    if (newSize >= 4) this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
+    const isOwn = newShape.type === this.#arrangement.type[index];
+    const fields = isSame && isOwn ? this.#referencesOf(newIndex, type) : newShape.present;
     for (let i = 0; i < fields.length; i += 1) {
       const field = fields[i] as number;
       const oldOffset = oldShape.offsets[field] ?? 0;
