@@ -5,11 +5,10 @@ import { Context } from "./codec/context.js";
 import { decodeInPlace, decodeMoved } from "./codec/decode.js";
 import { findStructure } from "./codec/find-structure.js";
 import type { Structure } from "./codec/structure.js";
-import { WriteLog } from "./codec/write-log.js";
 import { malformed, SyncError } from "./errors.js";
 import { chunkCount, chunkSize, makeFingerprints } from "./fingerprint.js";
 import type { Limits } from "./limits.js";
-import type { PatchContext } from "./patch-context.js";
+import { PatchContext } from "./patch-context.js";
 import type { Snapshot } from "./snapshot.js";
 
 /** The newest form of patches that this SDK understands; every older one too. */
@@ -50,8 +49,8 @@ export function applyPatch(
   limits: Pick<Limits, "maxSnapshotBytes">,
   context?: PatchContext,
 ): Snapshot {
-  const known = context?.isAt(baseline) === true ? context.release() : undefined;
-  context?.close();
+  const isAt = context?.isAt(baseline) === true;
+  const known = context?.release();
   const reader = new ByteReader(patch);
   const first = reader.byte();
   const continues = (first & kContinuesBit) !== 0;
@@ -65,13 +64,14 @@ export function applyPatch(
   if (baseline.bytes.length === 0 || baseline.bytes.length > kMaxStructuredSize) {
     throw malformed("no baseline to speak of");
   }
-  if (continues && known === undefined) {
-    throw new SyncError("kWrongBaseline", "the patch continues what was not received");
-  }
+  if (continues && !isAt) throw new SyncError("kWrongBaseline", "the patch continues what was not received");
   const state = continues && known !== undefined ? known : new Context(structureOf(baseline));
   const stream = patch.subarray(reader.offset);
-  const apply = kind === kInPlace ? applyInPlace : applyMoved;
-  const snapshot = apply(state, baseline, stream, size, digest);
+  const workspace = context ?? new PatchContext();
+  const snapshot =
+    kind === kInPlace
+      ? applyInPlace(state, baseline, stream, digest, workspace)
+      : applyMoved(state, baseline, stream, size, digest, workspace);
   context?.hold(state, snapshot);
   return snapshot;
 }
@@ -80,13 +80,20 @@ function applyInPlace(
   state: Context,
   baseline: Snapshot,
   stream: Uint8Array,
-  size: number,
   digest: bigint,
+  { log, reusesBytes }: PatchContext,
 ): Snapshot {
-  const bytes = baseline.bytes.slice();
-  const log = new WriteLog(size);
-  if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");
-  return finish(bytes, digest, baseline, log.untouched());
+  const bytes = reusesBytes ? baseline.bytes : baseline.bytes.slice();
+  log.open(bytes, reusesBytes);
+  try {
+    if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");
+    return finish(bytes, digest, baseline, log.untouched());
+  } catch (error) {
+    if (reusesBytes) log.undo();
+    throw error;
+  } finally {
+    log.close();
+  }
 }
 
 function applyMoved(
@@ -95,11 +102,20 @@ function applyMoved(
   stream: Uint8Array,
   size: number,
   digest: bigint,
+  workspace: PatchContext,
 ): Snapshot {
-  const bytes = new Uint8Array(size);
-  if (!decodeMoved(state, baseline.bytes, stream, bytes))
-    throw malformed("moves that do not fit the baseline");
-  return finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
+  const bytes = workspace.takeZeros(size);
+  try {
+    if (!decodeMoved(state, baseline.bytes, stream, bytes)) {
+      throw malformed("moves that do not fit the baseline");
+    }
+    const snapshot = finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
+    workspace.giveBack(baseline.bytes);
+    return snapshot;
+  } catch (error) {
+    workspace.giveBack(bytes);
+    throw error;
+  }
 }
 
 function checkSize(size: number, maxSnapshotBytes: number): void {

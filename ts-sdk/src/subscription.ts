@@ -44,7 +44,7 @@ export class Subscription {
   readonly #limits: Limits;
   readonly #assembler: PartAssembler;
   /** At what is held, as long as one patch follows the other. */
-  readonly #context = new PatchContext();
+  readonly #context: PatchContext;
 
   phase: Phase = { phase: "idle" };
   held: Held | undefined;
@@ -63,10 +63,12 @@ export class Subscription {
   /** Resyncs since a patch last applied. */
   resyncsInRow = 0;
 
-  constructor(name: string, priority: number, limits: Limits) {
+  /** `reuseBytes`: snapshots are written over their predecessors (PatchContextOptions). */
+  constructor(name: string, priority: number, limits: Limits, reuseBytes: boolean) {
     this.name = name;
     this.priority = priority;
     this.#limits = limits;
+    this.#context = new PatchContext({ reuseBytes });
     this.#assembler = new PartAssembler(limits.maxSnapshotBytes + kPatchOverheadBytes);
   }
 

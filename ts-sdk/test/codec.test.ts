@@ -250,11 +250,61 @@ describe("findStructure", () => {
 
 /** As patches that continue nothing are applied. */
 function inPlace(structure: Structure, stream: Uint8Array, bytes: Uint8Array): boolean {
-  return decodeInPlace(new Context(structure), stream, bytes, new WriteLog(bytes.length));
+  const log = new WriteLog();
+  log.open(bytes, false);
+  return decodeInPlace(new Context(structure), stream, bytes, log);
 }
 function moved(structure: Structure, baseline: Uint8Array, stream: Uint8Array, target: Uint8Array): boolean {
   return decodeMoved(new Context(structure), baseline, stream, target);
 }
+
+describe("WriteLog", () => {
+  /** Of 3,000 bytes, which are three chunks. */
+  const opened = (keepsBytes = false) => {
+    const bytes = randomBytes(makeRandom(3), 3000);
+    const log = new WriteLog();
+    log.open(bytes, keepsBytes);
+    return { bytes, log };
+  };
+
+  test("WriteLog: knows the chunks that were written to, at their borders too", () => {
+    const { log } = opened();
+    expect([...log.untouched()]).toEqual([1, 1, 1]);
+    log.touch(1020, 4);
+    expect([...log.untouched()]).toEqual([0, 1, 1]);
+    log.touch(2046, 3);
+    expect([...log.untouched()]).toEqual([0, 0, 0]);
+    const other = opened().log;
+    other.touchRange(1024, 2048);
+    expect([...other.untouched()]).toEqual([1, 0, 1]);
+    other.touchRange(0, 0);
+    expect([...other.untouched()]).toEqual([1, 0, 1]);
+    other.touchRange(1000, 3000);
+    expect([...other.untouched()]).toEqual([0, 0, 0]);
+  });
+
+  test("WriteLog: forgets one patch when the next is opened", () => {
+    const { bytes, log } = opened();
+    log.touch(0, 4);
+    log.open(bytes, false);
+    expect([...log.untouched()]).toEqual([1, 1, 1]);
+    log.open(bytes.subarray(0, 1500), false);
+    expect([...log.untouched()]).toEqual([1, 1]);
+  });
+
+  test("WriteLog: puts back what was there before the first write", () => {
+    const { bytes, log } = opened(true);
+    const before = bytes.slice();
+    for (const position of [2999, 5, 1023, 5]) {
+      log.touch(position, 1);
+      bytes[position] = (bytes[position] ?? 0) + 1;
+    }
+    log.touchRange(100, 2900);
+    bytes.fill(7, 100, 2900);
+    log.undo();
+    expect(bytes).toEqual(before);
+  });
+});
 
 describe("decodeInPlace", () => {
   test("decodeInPlace: an empty stream changes nothing", () => {

@@ -13,7 +13,7 @@ const kLimits = { maxSnapshotBytes: 1 << 20 };
 
 /** Applies these steps in turn. */
 function follow(steps: readonly ChainStep[], context: PatchContext): Snapshot {
-  let snapshot = makeSnapshot(steps[0]?.baseline ?? new Uint8Array(0));
+  let snapshot = makeSnapshot(steps[0]?.baseline.slice() ?? new Uint8Array(0));
   for (const { patch, target } of steps) {
     snapshot = applyPatch(snapshot, patch, kLimits, context);
     expect(snapshot.bytes).toEqual(target);
@@ -102,6 +102,46 @@ describe("PatchContext", () => {
     const context = new PatchContext();
     follow(flying, context);
     expect(follow(flying, context).bytes).toEqual(flying.at(-1)?.target);
+  });
+});
+
+describe("PatchContext: reuseBytes", () => {
+  const chains = ["shots fly", "bodies come, move and go", "random 3", "random 7"].map(readChain);
+
+  test("PatchContext: the result is the same with memory that is used again", () => {
+    for (const chain of chains) follow(chain, new PatchContext({ reuseBytes: true }));
+  });
+
+  test("PatchContext: writes over the baseline where nothing moves, and takes turns where something does", () => {
+    for (const chain of chains) {
+      const context = new PatchContext({ reuseBytes: true });
+      let snapshot = makeSnapshot(chain[0]?.baseline.slice() ?? new Uint8Array(0));
+      const buffers = new Set<ArrayBufferLike>();
+      for (const { patch } of chain) {
+        const { buffer } = snapshot.bytes;
+        snapshot = applyPatch(snapshot, patch, kLimits, context);
+        if (((patch[0] ?? 0) & 3) === 2) expect(snapshot.bytes.buffer).toBe(buffer);
+        else expect(snapshot.bytes.buffer).not.toBe(buffer);
+        buffers.add(snapshot.bytes.buffer);
+      }
+      expect(buffers.size).toBeLessThan(chain.length);
+    }
+  });
+
+  test("PatchContext: after an error the baseline is as it was", () => {
+    for (const chain of chains) {
+      for (let i = 0; i < chain.length; i += 1) {
+        const { patch, baseline } = chain[i] as ChainStep;
+        for (let at = 1; at < patch.length; at += 1) {
+          const context = new PatchContext({ reuseBytes: true });
+          const held = i === 0 ? makeSnapshot(baseline.slice()) : follow(chain.slice(0, i), context);
+          const bent = patch.map((byte, k) => (k === at ? byte ^ 0x10 : byte));
+          if (codeOf(() => applyPatch(held, bent, kLimits, context)) === "nothing thrown") continue;
+          expect(held.bytes).toEqual(baseline);
+          expect(makeSnapshot(held.bytes.slice()).digest).toBe(held.digest);
+        }
+      }
+    }
   });
 });
 

@@ -96,7 +96,7 @@ class ContentDecoder {
     this.#context = context;
     this.#arrangement = arrangement;
     this.#text = text;
-    this.#rows = new RowDecoder(context.models, arrangement.shapes, bytes, new WriteLog(undefined));
+    this.#rows = new RowDecoder(context.models, arrangement.shapes, bytes, new WriteLog());
     this.#bytes = bytes;
   }
 

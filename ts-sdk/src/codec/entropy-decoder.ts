@@ -19,6 +19,12 @@ const kNibbleSteps = Int32Array.from({ length: kGrown }, (_, seen) => 65536 / (2
 /** The same for a bit: 1/2.5, 1/3.5 ... 1/32.5. */
 const kBitSteps = Int32Array.from({ length: 31 }, (_, seen) => 131072 / (2 * seen + 5));
 
+/** Cells of a value model: for each high part of the length the nibble of the rest, then that of the high parts. */
+const kSize = 16;
+const kValueCells = 17;
+/** What a value makes at most: the model, and two nibbles. */
+const kMostMadeCells = kValueCells + 2 * kNibbleCells;
+
 /** The first cells are no models: the state of the decoder, 32 bits as a signed number; its place in the input. */
 const kState = 0;
 const kPosition = 1;
@@ -42,6 +48,22 @@ export const kEvenNibble = Int32Array.from({ length: kNibbleCells }, (_, i) =>
   i === kSeen ? 0 : (i * kOne) / 16,
 );
 
+/** The cell of the last symbol of a nibble below which lies less than `wanted`. */
+function find(cells: Int32Array, nibble: number, wanted: number): number {
+  // A quarter of the rest at a time; without branches, which nobody could foretell.
+  const quarter =
+    (((cells[nibble + 4] as number) - wanted) >>> 31) +
+    (((cells[nibble + 8] as number) - wanted) >>> 31) +
+    (((cells[nibble + 12] as number) - wanted) >>> 31);
+  const from = nibble + 4 * quarter;
+  return (
+    from +
+    (((cells[from + 1] as number) - wanted) >>> 31) +
+    (((cells[from + 2] as number) - wanted) >>> 31) +
+    (((cells[from + 3] as number) - wanted) >>> 31)
+  );
+}
+
 /**
  * Reads one stream after the other with models that it keeps, all in one array: a model is known by its first cell.
  * Never fails: what comes after the end of the input decodes to something, and atEnd() says that it was not all right.
@@ -52,9 +74,14 @@ export class EntropyDecoder {
   /** Replaced as it grows: not to be kept across a call that makes models. */
   cells: Int32Array;
   #top: number;
+  /** What the nibbles of values begin as: that of sizes, 16 of details. */
+  readonly #sizes: number;
+  readonly #details: number;
 
   /** `initial`: the first cells, kFirstModel of them without meaning, then models that are there from the start. */
-  constructor(initial: Int32Array = new Int32Array(kFirstModel)) {
+  constructor(initial: Int32Array = new Int32Array(kFirstModel), sizes = 0, details = 0) {
+    this.#sizes = sizes;
+    this.#details = details;
     this.cells = new Int32Array(2 * initial.length + 1024);
     this.cells.set(initial);
     this.#top = initial.length;
@@ -83,12 +110,13 @@ export class EntropyDecoder {
   allocate(n: number): number {
     const at = this.#top;
     this.#top += n;
-    if (this.#top > this.cells.length) {
-      const grown = new Int32Array(2 * this.#top);
-      grown.set(this.cells);
-      this.cells = grown;
-    }
+    if (this.#top > this.cells.length) this.#grow();
     return at;
+  }
+  #grow(): void {
+    const grown = new Int32Array(2 * (this.#top + kMostMadeCells));
+    grown.set(this.cells);
+    this.cells = grown;
   }
   /** A nibble that begins as `expected`. */
   nibble(expected: Int32Array): number {
@@ -123,12 +151,7 @@ export class EntropyDecoder {
     const cells = this.cells;
     const state = cells[kState] as number;
     const slot = state & (kOne - 1);
-    // Half of the rest at a time; without branches, which nobody could foretell.
-    const wanted = slot + 1;
-    let found = at + ((((cells[at + 8] as number) - wanted) >>> 31) << 3);
-    found += (((cells[found + 4] as number) - wanted) >>> 31) << 2;
-    found += (((cells[found + 2] as number) - wanted) >>> 31) << 1;
-    found += ((cells[found + 1] as number) - wanted) >>> 31;
+    const found = find(cells, at, slot + 1);
     const low = cells[found] as number;
     const next = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
     cells[kState] = next;
@@ -207,19 +230,108 @@ export class EntropyDecoder {
   // --- values -----------------------------------------------------------------------------------------------
 
   /**
-   * A symbol by the nibble that `cells[at]` refers to. While it is 0 there is none; it begins as `parent` is when it
-   * is needed first, and that one learns with it as long as it is new.
+   * By how much an entry differs from what is expected, a number of 32 bits: 0 if readBit(`bit`) is 0. Else a value:
+   * its length in bits by fours, then the rest of that and the sign, by models; the other bits as they are.
+   * `bit`: 0 where it is sure that it differs. `at`: the cell that refers to the value model; 0 in it: not made so far.
+   * The nibbles of that begin as those of `kModels` are when they are needed first; as long as they are new, these learn
+   * with them. All in one, with the state at hand: most of the time of a patch of which much changes is spent here.
    */
-  readInherited(at: number, parent: number): number {
-    let nibble = this.cells[at] as number;
-    if (nibble === 0) {
-      nibble = this.inherit(parent);
-      this.cells[at] = nibble;
+  readChange(bit: number, at: number): number {
+    // Room for whatever is made here, so that the cells stay where they are.
+    if (this.#top + kMostMadeCells > this.cells.length) this.#grow();
+    const cells = this.cells;
+    const input = this.#input;
+    let state = cells[kState] as number;
+    let position = cells[kPosition] as number;
+    if (bit !== 0) {
+      const slot = state & (kOne - 1);
+      const no = cells[bit] as number;
+      const seen = cells[bit + 1] as number;
+      // All ones for yes.
+      const yes = (no - slot - 1) >> 31;
+      const aim = kOne - 32 + ((64 - kOne) & yes);
+      cells[bit] = no + (Math.imul(aim - no, kBitSteps[seen] as number) >> 16);
+      cells[bit + 1] = seen + ((seen - 30) >>> 31);
+      state = (Math.imul(no + ((kOne - 2 * no) & yes), state >>> 15) + slot - (no & yes)) | 0;
+      if (state >>> 16 === 0 && position < input.length) {
+        state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
+        position += 2;
+      }
+      if (yes === 0) {
+        cells[kState] = state;
+        cells[kPosition] = position;
+        return 0;
+      }
     }
-    const isNew = (this.cells[nibble + kSeen] as number) < kInfant;
-    const symbol = this.readNibble(nibble);
-    if (isNew) this.learn(parent, symbol);
-    return symbol;
+    let values = cells[at] as number;
+    if (values === 0) {
+      values = this.allocate(kValueCells);
+      cells[at] = values;
+    }
+    let slot = 0;
+    let found = 0;
+    let low = 0;
+    let seen = 0;
+    // First the high part of the length, then the rest.
+    let sizes = cells[values + kSize] as number;
+    if (sizes === 0) {
+      sizes = this.inherit(this.#sizes);
+      cells[values + kSize] = sizes;
+    }
+    slot = state & (kOne - 1);
+    found = find(cells, sizes, slot + 1);
+    low = cells[found] as number;
+    state = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
+    if (state >>> 16 === 0 && position < input.length) {
+      state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
+      position += 2;
+    }
+    const high = found - sizes;
+    seen = cells[sizes + kSeen] as number;
+    if (seen >= kGrown) cells[sizes + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
+    else this.#learnBoth(sizes, this.#sizes, high, seen);
+    let details = cells[values + high] as number;
+    if (details === 0) {
+      details = this.inherit(this.#details + high * kNibbleCells);
+      cells[values + high] = details;
+    }
+    slot = state & (kOne - 1);
+    found = find(cells, details, slot + 1);
+    low = cells[found] as number;
+    state = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
+    if (state >>> 16 === 0 && position < input.length) {
+      state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
+      position += 2;
+    }
+    const detail = found - details;
+    seen = cells[details + kSeen] as number;
+    if (seen >= kGrown) cells[details + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
+    else this.#learnBoth(details, this.#details + high * kNibbleCells, detail, seen);
+    const length = ((high << 2) | (detail >> 1)) & 31;
+    let magnitude = 1 << length;
+    // At most 16 bits at a time.
+    let shift = 0;
+    let rest = length;
+    do {
+      const n = rest > 16 ? 16 : rest;
+      magnitude |= (state & ((1 << n) - 1)) << shift;
+      state = (state >>> n) | 0;
+      if (state >>> 16 === 0 && position < input.length) {
+        state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
+        position += 2;
+      }
+      shift += n;
+      rest -= n;
+    } while (rest > 0);
+    cells[kState] = state;
+    cells[kPosition] = position;
+    const sign = -(detail & 1);
+    return ((magnitude ^ sign) - sign) | 0;
+  }
+
+  #learnBoth(nibble: number, parent: number, symbol: number, seen: number): void {
+    this.#learn(nibble, symbol, seen);
+    if (seen < kInfant) this.learn(parent, symbol);
   }
 
   #refill(): void {

@@ -98,7 +98,7 @@ const kLayout = layOut();
 export const kModels = kLayout.at;
 /** A decoder that has these models and no others. */
 export function newDecoder(): EntropyDecoder {
-  return new EntropyDecoder(kLayout.cells);
+  return new EntropyDecoder(kLayout.cells, kModels.size, kModels.details);
 }
 
 /** How often step `step` is repeated after step `previous`. */

@@ -10,7 +10,7 @@ import { kColumnOf, kEntryCells, kModelsOf, kOffset, kPlace, kWidth } from "./ro
 import type { Shape } from "./shape.js";
 import type { Group } from "./structure.js";
 import type { TypeModel } from "./type-model.js";
-import { addDelta, cut, readValue } from "./values.js";
+import { addDelta, cut } from "./values.js";
 import type { WriteLog } from "./write-log.js";
 
 const kGoesOn = 1;
@@ -133,6 +133,8 @@ export class RowDecoder {
     const decoder = this.#decoder;
     const { cells } = motions;
     const { order: orders } = columns;
+    const view = this.#view;
+    const log = this.#log;
     if (count === 0) return false;
     nextMotions.reserve(count);
     let at = m;
@@ -153,21 +155,28 @@ export class RowDecoder {
         context += 4;
         const order = orders[plan[entry + kPlace] as number] as number;
         if (order !== 0) {
-          expected = cut(order === kGoesOn ? before : 2 * before - (cells[at + kBefore] as number), width);
+          expected = cut(
+            order === kGoesOn ? before : ((before << 1) - (cells[at + kBefore] as number)) | 0,
+            width,
+          );
           values += 1;
         }
       }
       // A row without a change would not be told of.
       const isSure = isAny === 0 && i === count - 1;
-      if (isSure || decoder.readBit(models + context * kBitCells) !== 0) {
-        expected = cut(expected + readValue(decoder, values), width);
+      const off = decoder.readChange(isSure ? 0 : models + context * kBitCells, values);
+      if (off !== 0) {
+        expected = cut((expected + off) | 0, width);
         wasChanged = 1;
         isAny = 2;
       } else {
         wasChanged = 0;
       }
-      if (expected !== 0)
-        this.#move(row, column, base + (plan[entry + kOffset] as number), width, expected, before);
+      if (expected === 0) continue;
+      const position = base + (plan[entry + kOffset] as number);
+      nextMotions.push(row, column, expected, before);
+      log.touch(position, width);
+      addDelta(view, position, width, expected);
     }
     return true;
   }
@@ -189,7 +198,10 @@ export class RowDecoder {
       if (order === 0) continue;
       const before = cells[at + kStep] as number;
       const width = plan[entry + kWidth] as number;
-      const delta = cut(order === kGoesOn ? before : 2 * before - (cells[at + kBefore] as number), width);
+      const delta = cut(
+        order === kGoesOn ? before : ((before << 1) - (cells[at + kBefore] as number)) | 0,
+        width,
+      );
       if (delta !== 0)
         this.#move(row, column, base + (plan[entry + kOffset] as number), width, delta, before);
     }
