@@ -3,31 +3,25 @@
 
 /** Cells of a model of 16 symbols: what of 32,768 lies below symbol 0, 1 ... 16, and how often it learnt. */
 export const kNibbleCells = 18;
-const kSeen = 17;
+export const kSeen = 17;
 /** Cells of a yes or no: what of 32,768 is no, how often it learnt. */
 export const kBitCells = 2;
 /** Cells of a number of up to 30 bits: a nibble for its length, and one for lengths from 15. */
 export const kNumberCells = 2 * kNibbleCells;
 
-const kOne = 1 << 15;
+export const kOne = 1 << 15;
 /** From then on a nibble learns only from every eighth symbol, which costs less. */
-const kGrown = 15;
+export const kGrown = 15;
 /** Below this a nibble is new: what it learns is worth telling to the one that it began as. */
 const kInfant = 14;
 /** What a nibble learns at once, of 65,536, by how often it learnt: 1/5, 1/7 ... 1/33. */
 const kNibbleSteps = Int32Array.from({ length: kGrown }, (_, seen) => 65536 / (2 * seen + 5));
 /** The same for a bit: 1/2.5, 1/3.5 ... 1/32.5. */
-const kBitSteps = Int32Array.from({ length: 31 }, (_, seen) => 131072 / (2 * seen + 5));
-
-/** Cells of a value model: for each high part of the length the nibble of the rest, then that of the high parts. */
-const kSize = 16;
-const kValueCells = 17;
-/** What a value makes at most: the model, and two nibbles. */
-const kMostMadeCells = kValueCells + 2 * kNibbleCells;
+export const kBitSteps = Int32Array.from({ length: 31 }, (_, seen) => 131072 / (2 * seen + 5));
 
 /** The first cells are no models: the state of the decoder, 32 bits as a signed number; its place in the input. */
-const kState = 0;
-const kPosition = 1;
+export const kState = 0;
+export const kPosition = 1;
 export const kFirstModel = 2;
 
 /** The cells of a nibble whose symbols are expected as often as their weights say. */
@@ -48,8 +42,13 @@ export const kEvenNibble = Int32Array.from({ length: kNibbleCells }, (_, i) =>
   i === kSeen ? 0 : (i * kOne) / 16,
 );
 
+/** How often a grown nibble learnt, after one more symbol from which it does not. */
+export function seenAfterGrown(seen: number): number {
+  return seen === kGrown + 6 ? kGrown - 1 : seen + 1;
+}
+
 /** The cell of the last symbol of a nibble below which lies less than `wanted`. */
-function find(cells: Int32Array, nibble: number, wanted: number): number {
+export function findSymbol(cells: Int32Array, nibble: number, wanted: number): number {
   // A quarter of the rest at a time; without branches, which nobody could foretell.
   const quarter =
     (((cells[nibble + 4] as number) - wanted) >>> 31) +
@@ -69,19 +68,14 @@ function find(cells: Int32Array, nibble: number, wanted: number): number {
  * Never fails: what comes after the end of the input decodes to something, and atEnd() says that it was not all right.
  */
 export class EntropyDecoder {
-  #input: Uint8Array = new Uint8Array(0);
+  /** What is being read. */
+  input: Uint8Array = new Uint8Array(0);
   #isCanonical = true;
   /** Replaced as it grows: not to be kept across a call that makes models. */
   cells: Int32Array;
   #top: number;
-  /** What the nibbles of values begin as: that of sizes, 16 of details. */
-  readonly #sizes: number;
-  readonly #details: number;
-
   /** `initial`: the first cells, kFirstModel of them without meaning, then models that are there from the start. */
-  constructor(initial: Int32Array = new Int32Array(kFirstModel), sizes = 0, details = 0) {
-    this.#sizes = sizes;
-    this.#details = details;
+  constructor(initial: Int32Array = new Int32Array(kFirstModel)) {
     this.cells = new Int32Array(2 * initial.length + 1024);
     this.cells.set(initial);
     this.#top = initial.length;
@@ -93,7 +87,7 @@ export class EntropyDecoder {
     const stateBytes = length <= 2 ? length : 4 - (length % 2);
     let state = 0;
     for (let i = 0; i < stateBytes; i += 1) state = (state << 8) | (input[i] as number);
-    this.#input = input;
+    this.input = input;
     this.#isCanonical = length === 0 || input[0] !== 0;
     this.cells[kState] = state;
     this.cells[kPosition] = stateBytes;
@@ -101,7 +95,7 @@ export class EntropyDecoder {
 
   /** Whether the input ended exactly here, in its one valid form. */
   atEnd(): boolean {
-    return this.#isCanonical && this.cells[kState] === 0 && this.cells[kPosition] === this.#input.length;
+    return this.#isCanonical && this.cells[kState] === 0 && this.cells[kPosition] === this.input.length;
   }
 
   // --- models ---------------------------------------------------------------------------------------------
@@ -110,11 +104,15 @@ export class EntropyDecoder {
   allocate(n: number): number {
     const at = this.#top;
     this.#top += n;
-    if (this.#top > this.cells.length) this.#grow();
+    if (this.#top > this.cells.length) this.#grow(this.#top);
     return at;
   }
-  #grow(): void {
-    const grown = new Int32Array(2 * (this.#top + kMostMadeCells));
+  /** The next `n` cells are made without replacing `cells`. */
+  reserve(n: number): void {
+    if (this.#top + n > this.cells.length) this.#grow(this.#top + n);
+  }
+  #grow(wanted: number): void {
+    const grown = new Int32Array(2 * wanted);
     grown.set(this.cells);
     this.cells = grown;
   }
@@ -151,14 +149,14 @@ export class EntropyDecoder {
     const cells = this.cells;
     const state = cells[kState] as number;
     const slot = state & (kOne - 1);
-    const found = find(cells, at, slot + 1);
+    const found = findSymbol(cells, at, slot + 1);
     const low = cells[found] as number;
     const next = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
     cells[kState] = next;
     if (next >>> 16 === 0) this.#refill();
     const symbol = found - at;
     const seen = cells[at + kSeen] as number;
-    if (seen >= kGrown) cells[at + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
+    if (seen >= kGrown) cells[at + kSeen] = seenAfterGrown(seen);
     else this.#learn(at, symbol, seen);
     return symbol;
   }
@@ -167,7 +165,7 @@ export class EntropyDecoder {
   learn(at: number, symbol: number): void {
     const cells = this.cells;
     const seen = cells[at + kSeen] as number;
-    if (seen >= kGrown) cells[at + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
+    if (seen >= kGrown) cells[at + kSeen] = seenAfterGrown(seen);
     else this.#learn(at, symbol, seen);
   }
   #learn(at: number, symbol: number, seen: number): void {
@@ -227,117 +225,35 @@ export class EntropyDecoder {
     return (this.readRaw(length) | (1 << length)) - 1;
   }
 
-  // --- values -----------------------------------------------------------------------------------------------
+  // --- models that begin as others are ------------------------------------------------------------------------
 
-  /**
-   * By how much an entry differs from what is expected, a number of 32 bits: 0 if readBit(`bit`) is 0. Else a value:
-   * its length in bits by fours, then the rest of that and the sign, by models; the other bits as they are.
-   * `bit`: 0 where it is sure that it differs. `at`: the cell that refers to the value model; 0 in it: not made so far.
-   * The nibbles of that begin as those of `kModels` are when they are needed first; as long as they are new, these learn
-   * with them. All in one, with the state at hand: most of the time of a patch of which much changes is spent here.
-   */
-  readChange(bit: number, at: number): number {
-    // Room for whatever is made here, so that the cells stay where they are.
-    if (this.#top + kMostMadeCells > this.cells.length) this.#grow();
-    const cells = this.cells;
-    const input = this.#input;
-    let state = cells[kState] as number;
-    let position = cells[kPosition] as number;
-    if (bit !== 0) {
-      const slot = state & (kOne - 1);
-      const no = cells[bit] as number;
-      const seen = cells[bit + 1] as number;
-      // All ones for yes.
-      const yes = (no - slot - 1) >> 31;
-      const aim = kOne - 32 + ((64 - kOne) & yes);
-      cells[bit] = no + (Math.imul(aim - no, kBitSteps[seen] as number) >> 16);
-      cells[bit + 1] = seen + ((seen - 30) >>> 31);
-      state = (Math.imul(no + ((kOne - 2 * no) & yes), state >>> 15) + slot - (no & yes)) | 0;
-      if (state >>> 16 === 0 && position < input.length) {
-        state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
-        position += 2;
-      }
-      if (yes === 0) {
-        cells[kState] = state;
-        cells[kPosition] = position;
-        return 0;
-      }
-    }
-    let values = cells[at] as number;
-    if (values === 0) {
-      values = this.allocate(kValueCells);
-      cells[at] = values;
-    }
-    let slot = 0;
-    let found = 0;
-    let low = 0;
-    let seen = 0;
-    // First the high part of the length, then the rest.
-    let sizes = cells[values + kSize] as number;
-    if (sizes === 0) {
-      sizes = this.inherit(this.#sizes);
-      cells[values + kSize] = sizes;
-    }
-    slot = state & (kOne - 1);
-    found = find(cells, sizes, slot + 1);
-    low = cells[found] as number;
-    state = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
-    if (state >>> 16 === 0 && position < input.length) {
-      state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
-      position += 2;
-    }
-    const high = found - sizes;
-    seen = cells[sizes + kSeen] as number;
-    if (seen >= kGrown) cells[sizes + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
-    else this.#learnBoth(sizes, this.#sizes, high, seen);
-    let details = cells[values + high] as number;
-    if (details === 0) {
-      details = this.inherit(this.#details + high * kNibbleCells);
-      cells[values + high] = details;
-    }
-    slot = state & (kOne - 1);
-    found = find(cells, details, slot + 1);
-    low = cells[found] as number;
-    state = (Math.imul((cells[found + 1] as number) - low, state >>> 15) + slot - low) | 0;
-    if (state >>> 16 === 0 && position < input.length) {
-      state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
-      position += 2;
-    }
-    const detail = found - details;
-    seen = cells[details + kSeen] as number;
-    if (seen >= kGrown) cells[details + kSeen] = seen === kGrown + 6 ? kGrown - 1 : seen + 1;
-    else this.#learnBoth(details, this.#details + high * kNibbleCells, detail, seen);
-    const length = ((high << 2) | (detail >> 1)) & 31;
-    let magnitude = 1 << length;
-    // At most 16 bits at a time.
-    let shift = 0;
-    let rest = length;
-    do {
-      const n = rest > 16 ? 16 : rest;
-      magnitude |= (state & ((1 << n) - 1)) << shift;
-      state = (state >>> n) | 0;
-      if (state >>> 16 === 0 && position < input.length) {
-        state = (state << 16) | (input[position] as number) | ((input[position + 1] as number) << 8);
-        position += 2;
-      }
-      shift += n;
-      rest -= n;
-    } while (rest > 0);
-    cells[kState] = state;
-    cells[kPosition] = position;
-    const sign = -(detail & 1);
-    return ((magnitude ^ sign) - sign) | 0;
+  /** Makes the nibble that the cell `at` refers to from now on, beginning as `parent` is. */
+  inheritAt(at: number, parent: number): number {
+    const nibble = this.inherit(parent);
+    this.cells[at] = nibble;
+    return nibble;
   }
 
-  #learnBoth(nibble: number, parent: number, symbol: number, seen: number): void {
-    this.#learn(nibble, symbol, seen);
-    if (seen < kInfant) this.learn(parent, symbol);
+  /** Makes a symbol likelier; to `parent`, which it began as, too while it is new. */
+  learnWith(parent: number, nibble: number, symbol: number): void {
+    if ((this.cells[nibble + kSeen] as number) < kInfant) this.learn(parent, symbol);
+    this.learn(nibble, symbol);
+  }
+
+  /** A symbol by the nibble that the cell `at` refers to. While that is 0 there is none. */
+  readInherited(at: number, parent: number): number {
+    let nibble = this.cells[at] as number;
+    if (nibble === 0) nibble = this.inheritAt(at, parent);
+    const isNew = (this.cells[nibble + kSeen] as number) < kInfant;
+    const symbol = this.readNibble(nibble);
+    if (isNew) this.learn(parent, symbol);
+    return symbol;
   }
 
   #refill(): void {
     const cells = this.cells;
     const at = cells[kPosition] as number;
-    const input = this.#input;
+    const input = this.input;
     if (at === input.length) return;
     cells[kState] =
       ((cells[kState] as number) << 16) | (input[at] as number) | ((input[at + 1] as number) << 8);

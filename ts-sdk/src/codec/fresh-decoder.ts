@@ -4,7 +4,7 @@
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
 import type { Shape } from "./shape.js";
 import { Kind, kHeadColumns, kTailColumns, type ObjectList, type Type } from "./structure.js";
-import { addDelta } from "./values.js";
+import { addDelta, readValue } from "./values.js";
 
 /** Cells of a column: whether it differs, then its value model. */
 const kFreshCells = kBitCells + 1;
@@ -65,8 +65,8 @@ export class FreshColumns {
   }
   #readEntry(column: number, position: number, width: number, view: DataView): void {
     const models = this.#modelsOf(Math.min(column, this.#last));
-    const delta = this.#decoder.readChange(models, models + kBitCells);
-    if (delta !== 0) addDelta(view, position, width, delta);
+    if (this.#decoder.readBit(models) === 0) return;
+    addDelta(view, position, width, readValue(this.#decoder, models + kBitCells));
   }
 
   #modelsOf(column: number): number {

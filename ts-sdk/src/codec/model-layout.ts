@@ -98,7 +98,7 @@ const kLayout = layOut();
 export const kModels = kLayout.at;
 /** A decoder that has these models and no others. */
 export function newDecoder(): EntropyDecoder {
-  return new EntropyDecoder(kLayout.cells, kModels.size, kModels.details);
+  return new EntropyDecoder(kLayout.cells);
 }
 
 /** How often step `step` is repeated after step `previous`. */

@@ -1,19 +1,17 @@
 // RowDecoder: what is left between a prediction and the target, row by row and column by column.
 // Format: docs/WIRE_FORMAT.md section 3.5. C++: residual.h.
 
-import { kColumnValues } from "./columns.js";
-import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
+import type { EntropyDecoder } from "./entropy-decoder.js";
 import { FreshColumns } from "./fresh-decoder.js";
 import type { Models } from "./models.js";
 import { kBefore, kColumn, kMotionCells, kRow, kStep, type Motions } from "./motions.js";
-import { kColumnOf, kEntryCells, kModelsOf, kOffset, kPlace, kWidth } from "./rows.js";
+import { readRow } from "./read-row.js";
+import { kColumnOf, kEntryCells, kOffset, kPlace, kWidth } from "./rows.js";
 import type { Shape } from "./shape.js";
 import type { Group } from "./structure.js";
 import type { TypeModel } from "./type-model.js";
-import { addDelta, cut } from "./values.js";
+import { addDelta, cut, kGoesOn } from "./values.js";
 import type { WriteLog } from "./write-log.js";
-
-const kGoesOn = 1;
 
 export class RowDecoder {
   readonly #decoder: EntropyDecoder;
@@ -124,61 +122,8 @@ export class RowDecoder {
     (this.#type as TypeModel).entries.find(type, this.#shapes, objects, object, row - this.#firstRow);
   }
 
-  /** The row that was found last, of which some entry is other than expected. Its motions: the cells [m, end). */
   #readRow(row: number, motions: Motions, m: number, end: number): boolean {
-    const { entries, columns, nextMotions } = this.#type as TypeModel;
-    const { found, base } = entries;
-    const { count } = found;
-    const plan = found.cells;
-    const decoder = this.#decoder;
-    const { cells } = motions;
-    const { order: orders } = columns;
-    const view = this.#view;
-    const log = this.#log;
-    if (count === 0) return false;
-    nextMotions.reserve(count);
-    let at = m;
-    let wasChanged = 1;
-    let isAny = 0;
-    for (let i = 0; i < count; i += 1) {
-      const entry = i * kEntryCells;
-      const column = plan[entry + kColumnOf] as number;
-      const models = plan[entry + kModelsOf] as number;
-      const width = plan[entry + kWidth] as number;
-      while (at < end && (cells[at + kColumn] as number) < column) at += kMotionCells;
-      let expected = 0;
-      let before = 0;
-      let context = wasChanged + isAny;
-      let values = models + kColumnValues;
-      if (at < end && cells[at + kColumn] === column) {
-        before = cells[at + kStep] as number;
-        context += 4;
-        const order = orders[plan[entry + kPlace] as number] as number;
-        if (order !== 0) {
-          expected = cut(
-            order === kGoesOn ? before : ((before << 1) - (cells[at + kBefore] as number)) | 0,
-            width,
-          );
-          values += 1;
-        }
-      }
-      // A row without a change would not be told of.
-      const isSure = isAny === 0 && i === count - 1;
-      const off = decoder.readChange(isSure ? 0 : models + context * kBitCells, values);
-      if (off !== 0) {
-        expected = cut((expected + off) | 0, width);
-        wasChanged = 1;
-        isAny = 2;
-      } else {
-        wasChanged = 0;
-      }
-      if (expected === 0) continue;
-      const position = base + (plan[entry + kOffset] as number);
-      nextMotions.push(row, column, expected, before);
-      log.touch(position, width);
-      addDelta(view, position, width, expected);
-    }
-    return true;
+    return readRow(this.#decoder, this.#type as TypeModel, motions, row, m, end, this.#view, this.#log);
   }
 
   /** The row that was found last, of which every entry is as expected. Its motions: the cells [m, end). */

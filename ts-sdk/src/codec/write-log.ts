@@ -11,7 +11,7 @@ export class WriteLog {
   #touched = new Int32Array(8);
   #nTouched = 0;
   /** Bytes of a chunk are 2 to this power. 31, one chunk of all that there can be: nobody wants to know. */
-  #shift = 31;
+  chunkShift = 31;
   #bytes: Uint8Array = new Uint8Array(0);
   #keepsBytes = false;
   /** The touched chunks as they were, one after the other. */
@@ -23,7 +23,7 @@ export class WriteLog {
     if (this.#isTouched.length === nChunks) this.#isTouched.fill(0);
     else this.#isTouched = new Uint8Array(nChunks);
     // Chunks are powers of two.
-    this.#shift = 31 - Math.clz32(chunkSize(bytes.length));
+    this.chunkShift = 31 - Math.clz32(chunkSize(bytes.length));
     this.#nTouched = 0;
     this.#bytes = bytes;
     this.#keepsBytes = keepsBytes;
@@ -35,16 +35,16 @@ export class WriteLog {
 
   /** Before `width` > 0 bytes at `position`, at most a chunk, are written. */
   touch(position: number, width: number): void {
-    const first = position >>> this.#shift;
-    const last = (position + width - 1) >>> this.#shift;
+    const first = position >>> this.chunkShift;
+    const last = (position + width - 1) >>> this.chunkShift;
     if (this.#isTouched[first] === 0) this.#add(first);
     if (this.#isTouched[last] === 0) this.#add(last);
   }
   /** The same for any number of chunks. */
   touchRange(begin: number, end: number): void {
     if (begin >= end) return;
-    const last = (end - 1) >>> this.#shift;
-    for (let chunk = begin >>> this.#shift; chunk <= last; chunk += 1) {
+    const last = (end - 1) >>> this.chunkShift;
+    for (let chunk = begin >>> this.chunkShift; chunk <= last; chunk += 1) {
       if (this.#isTouched[chunk] === 0) this.#add(chunk);
     }
   }
@@ -60,10 +60,10 @@ export class WriteLog {
   undo(): void {
     let at = 0;
     for (let i = 0; i < this.#nTouched; i += 1) {
-      const begin = (this.#touched[i] as number) << this.#shift;
-      const size = Math.min(1 << this.#shift, this.#bytes.length - begin);
+      const begin = (this.#touched[i] as number) << this.chunkShift;
+      const size = Math.min(1 << this.chunkShift, this.#bytes.length - begin);
       this.#bytes.set(this.#before.subarray(at, at + size), begin);
-      at += 1 << this.#shift;
+      at += 1 << this.chunkShift;
     }
   }
 
@@ -77,16 +77,16 @@ export class WriteLog {
     }
     this.#touched[n] = chunk;
     this.#nTouched = n + 1;
-    if (this.#keepsBytes) this.#keep(chunk, n << this.#shift);
+    if (this.#keepsBytes) this.#keep(chunk, n << this.chunkShift);
   }
   #keep(chunk: number, at: number): void {
-    const size = 1 << this.#shift;
+    const size = 1 << this.chunkShift;
     if (at + size > this.#before.length) {
       const grown = new Uint8Array(2 * (at + size));
       grown.set(this.#before);
       this.#before = grown;
     }
-    const begin = chunk << this.#shift;
+    const begin = chunk << this.chunkShift;
     this.#before.set(this.#bytes.subarray(begin, Math.min(begin + size, this.#bytes.length)), at);
   }
 }
