@@ -363,6 +363,24 @@ export class Arrangement implements ObjectList {
     return copies[Math.min(low, copies.length - 1)] as number;
   }
 
+  /**
+   * Behind the last of the objects from `first` on that lie side by side as their sources do, each of the same size and
+   * shape and the only one that comes from its source; `first` if it is none.
+   */
+  endOfBlock(first: number): number {
+    const { objects } = this.base;
+    const { start, end, shape, source, spliced, count } = this;
+    const from = source[first] as number;
+    if (from === kNone) return first;
+    const shift = (start[first] as number) - (objects.start[from] as number);
+    let i = first;
+    for (let own = from; i < count && source[i] === own; i += 1, own += 1) {
+      if (this.#copyAt[own] !== i || (end[i] as number) - (objects.end[own] as number) !== shift) break;
+      if (shape[i] !== objects.shape[own] || spliced[i] !== kNone) break;
+    }
+    return i;
+  }
+
   /** The text that the string `object` of the target comes from. */
   sourceText(object: number): Uint8Array {
     const source = this.source[object] as number;

@@ -9,8 +9,11 @@ import { Kind, kNone, type Type } from "./structure.js";
 /** Fills `bytes`, references between objects included. Elements of vectors of references are left out. */
 export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
   const predictor = new Predictor(arrangement, bytes);
-  for (let i = 0; i < arrangement.count; i += 1) {
-    if (arrangement.source[i] !== kNone) predictor.predict(i);
+  for (let i = 0; i < arrangement.count; ) {
+    const behind = arrangement.endOfBlock(i);
+    if (behind > i) predictor.predictBlock(i, behind);
+    else if (arrangement.source[i] !== kNone) predictor.predict(i);
+    i = Math.max(behind, i + 1);
   }
 }
 
@@ -47,9 +50,7 @@ class Predictor {
       case Kind.kText: {
         const { base, baselineView, source } = this.#arrangement;
         const from = base.objects.start[source[index] as number] as number;
-        const size = Math.min(this.#arrangement.oldLength(source[index] as number), length[index] as number);
-        this.#view.setUint32(at, length[index] as number, true);
-        copyBytes(baselineView, from + 4, this.#view, at + 4, size);
+        copyBytes(baselineView, from + 4, this.#view, at + 4, this.#predictLength(index));
         break;
       }
       case Kind.kData:
@@ -57,6 +58,41 @@ class Predictor {
         break;
       default:
         own.kind satisfies never;
+    }
+  }
+
+  /**
+   * Objects that lie side by side in baseline and target alike, each as it was: copied all at once, then what is not
+   * as it was is written over.
+   */
+  predictBlock(first: number, behind: number): void {
+    const { base, baseline, types, type, start, end, shape, shapes, source } = this.#arrangement;
+    const bytes = this.#bytes;
+    const from = base.objects.start[source[first] as number] as number;
+    const to = base.objects.end[source[behind - 1] as number] as number;
+    bytes.set(baseline.subarray(from, to), start[first] as number);
+    for (let i = first; i < behind; i += 1) {
+      const own = types[type[i] as number] as Type;
+      const at = start[i] as number;
+      let size = 0;
+      switch (own.kind) {
+        case Kind.kTable:
+          this.#referFromTable(i, own);
+          size = (shapes[shape[i] as number] as Shape).tableSize;
+          break;
+        case Kind.kText:
+          size = 4 + this.#predictLength(i);
+          break;
+        case Kind.kData:
+          size = 4 + own.stride * (this.#arrangement.length[i] as number);
+          break;
+        default:
+          bytes.fill(0, at, end[i] as number);
+          this.predict(i);
+          continue;
+      }
+      // What is behind an object does not count.
+      for (let k = at + size; k < (end[i] as number); k += 1) bytes[k] = 0;
     }
   }
 
@@ -77,6 +113,34 @@ class Predictor {
     const { offsets } = shape;
     for (let i = 0; i < offsets.length; i += 1) {
       this.#view.setUint16(at + 4 + 2 * i, offsets[i] as number, true);
+    }
+  }
+
+  /** Writes the length of a string. Returns how many of its bytes are known. */
+  #predictLength(index: number): number {
+    const { length, source, start } = this.#arrangement;
+    const count = length[index] as number;
+    this.#view.setUint32(start[index] as number, count, true);
+    return Math.min(this.#arrangement.oldLength(source[index] as number), count);
+  }
+
+  /** Where the vtable of a table that has the shape of its source is, and what the fields refer to. */
+  #referFromTable(index: number, type: Type): void {
+    const { base, baselineView, shapes, shapePosition } = this.#arrangement;
+    const from = base.objects.start[this.#arrangement.source[index] as number] as number;
+    const to = this.#arrangement.start[index] as number;
+    const size = (this.#arrangement.end[index] as number) - to;
+    const shapeIndex = this.#arrangement.shape[index] as number;
+    const { offsets, widths, present, type: owner } = shapes[shapeIndex] as Shape;
+    if (size >= 4) this.#view.setInt32(to, to - (shapePosition[shapeIndex] as number), true);
+    const fields = owner === this.#arrangement.type[index] ? this.#referencesOf(shapeIndex, type) : present;
+    for (let i = 0; i < fields.length; i += 1) {
+      const field = fields[i] as number;
+      const offset = offsets[field] as number;
+      const width = widths[field] as number;
+      if (width < 4 || offset + width > size || type.childOf(field) === kNone) continue;
+      const position = from + offset;
+      this.#refer(to + offset, position + baselineView.getUint32(position, true), index);
     }
   }
 
