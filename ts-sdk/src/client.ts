@@ -58,6 +58,12 @@ export interface ConnectOptions {
 export interface TopicOptions {
   /** Weight among this client's topics, 0 to 255. Default 128. */
   readonly priority?: number;
+  /**
+   * Whether a snapshot's bytes are written over by the next one's: saves the copy, which is most of the work where
+   * little changes in much. `read` must then take out of the bytes all that is wanted later; the value and the bytes of
+   * an earlier snapshot are of no more use. Default: false, every snapshot stays as it was.
+   */
+  readonly reuseBytes?: boolean;
 }
 
 /** A connection to a server that comes back by itself, its topics and actions. */
@@ -154,7 +160,7 @@ class ConnectedClient implements Client {
 
   topic<T>(name: string, read: TopicReader<T>, options: TopicOptions = {}): Topic<T> {
     if (this.#isClosed) throw kClosed;
-    this.#session.subscribe(name, options.priority ?? 128);
+    this.#session.subscribe(name, options.priority ?? 128, options.reuseBytes);
     let topic = this.#topics.get(name) as TopicStore<T> | undefined;
     if (topic === undefined) {
       topic = new TopicStore(name, read, {

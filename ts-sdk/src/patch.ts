@@ -1,20 +1,23 @@
 // applyPatch: from the snapshot held and untrusted bytes to the next snapshot. Layout: docs/WIRE_FORMAT.md section 3.
 
 import { ByteReader } from "./byte-reader.js";
+import { Context } from "./codec/context.js";
 import { decodeInPlace, decodeMoved } from "./codec/decode.js";
 import { findStructure } from "./codec/find-structure.js";
 import type { Structure } from "./codec/structure.js";
 import { malformed, SyncError } from "./errors.js";
 import { chunkCount, chunkSize, makeFingerprints } from "./fingerprint.js";
 import type { Limits } from "./limits.js";
+import { PatchContext } from "./patch-context.js";
 import type { Snapshot } from "./snapshot.js";
 
 /** The newest form of patches that this SDK understands; every older one too. */
 export const kPatchFormat = 2;
-/** The first byte of a patch. */
+/** The first byte of a patch, without the bit that says that it continues a context. */
 const kBytes = 1;
 const kInPlace = 2;
 const kMoved = 3;
+const kContinuesBit = 4;
 
 const kMaxSize = 0xffff_ffff;
 /** Larger baselines and targets are patched as bytes only. */
@@ -34,6 +37,9 @@ const kNoOp = -1;
  * whose digest is the one in the patch, or throw. Work is linear in the patch plus the target; at most
  * `limits.maxSnapshotBytes` plus hashes are allocated. A full update is a patch from the empty snapshot.
  *
+ * `context`: a patch may continue it if it is at `baseline`; afterwards it is at the result, or closed: after an error,
+ * and after a patch that speaks of bytes only. Without one the patch has to stand alone, and nothing is kept.
+ *
  * Throws SyncError: kWrongBaseline, kDigestMismatch (ask for the state again); kMalformed, kSnapshotTooBig.
  * Requires: initHash() has resolved.
  */
@@ -41,10 +47,15 @@ export function applyPatch(
   baseline: Snapshot,
   patch: Uint8Array,
   limits: Pick<Limits, "maxSnapshotBytes">,
+  context?: PatchContext,
 ): Snapshot {
+  const isAt = context?.isAt(baseline) === true;
+  const known = context?.release();
   const reader = new ByteReader(patch);
-  const kind = reader.byte();
-  if (kind === kBytes) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
+  const first = reader.byte();
+  const continues = (first & kContinuesBit) !== 0;
+  const kind = first & ~kContinuesBit;
+  if (kind === kBytes && !continues) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
   if (kind !== kInPlace && kind !== kMoved) throw malformed("unknown kind of patch");
 
   const size = kind === kMoved ? reader.varint(kMaxStructuredSize) : baseline.bytes.length;
@@ -53,15 +64,58 @@ export function applyPatch(
   if (baseline.bytes.length === 0 || baseline.bytes.length > kMaxStructuredSize) {
     throw malformed("no baseline to speak of");
   }
+  if (continues && !isAt) throw new SyncError("kWrongBaseline", "the patch continues what was not received");
+  const state = continues && known !== undefined ? known : new Context(structureOf(baseline));
   const stream = patch.subarray(reader.offset);
-  const structure = structureOf(baseline);
-  const bytes = kind === kInPlace ? baseline.bytes.slice() : new Uint8Array(size);
-  const fits =
+  const workspace = context ?? new PatchContext();
+  const snapshot =
     kind === kInPlace
-      ? decodeInPlace(structure, stream, bytes)
-      : decodeMoved(structure, baseline.bytes, stream, bytes);
-  if (!fits) throw malformed("changes that do not fit the baseline");
-  return finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
+      ? applyInPlace(state, baseline, stream, digest, workspace)
+      : applyMoved(state, baseline, stream, size, digest, workspace);
+  context?.hold(state, snapshot);
+  return snapshot;
+}
+
+function applyInPlace(
+  state: Context,
+  baseline: Snapshot,
+  stream: Uint8Array,
+  digest: bigint,
+  { log, reusesBytes }: PatchContext,
+): Snapshot {
+  const bytes = reusesBytes ? baseline.bytes : baseline.bytes.slice();
+  log.open(bytes, reusesBytes);
+  try {
+    if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");
+    return finish(bytes, digest, baseline, log.untouched());
+  } catch (error) {
+    if (reusesBytes) log.undo();
+    throw error;
+  } finally {
+    log.close();
+  }
+}
+
+function applyMoved(
+  state: Context,
+  baseline: Snapshot,
+  stream: Uint8Array,
+  size: number,
+  digest: bigint,
+  workspace: PatchContext,
+): Snapshot {
+  const bytes = workspace.takeZeros(size);
+  try {
+    if (!decodeMoved(state, baseline.bytes, stream, bytes)) {
+      throw malformed("moves that do not fit the baseline");
+    }
+    const snapshot = finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
+    workspace.giveBack(baseline.bytes);
+    return snapshot;
+  } catch (error) {
+    workspace.giveBack(bytes);
+    throw error;
+  }
 }
 
 function checkSize(size: number, maxSnapshotBytes: number): void {

@@ -7,6 +7,9 @@ interface Platform {
   readonly crypto: { getRandomValues(array: BigUint64Array): BigUint64Array };
   readonly console: { error(...values: unknown[]): void };
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
+  readonly WebAssembly: {
+    instantiate(module: Uint8Array): Promise<{ readonly instance: { readonly exports: unknown } }>;
+  };
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
   /** Browsers only. */
@@ -38,6 +41,11 @@ export function randomId(): Id128 {
 
 export function utf8Length(text: string): number {
   return new platform.TextEncoder().encode(text).length;
+}
+
+/** What a WebAssembly module that imports nothing exports. */
+export async function loadModule(module: Uint8Array): Promise<unknown> {
+  return (await platform.WebAssembly.instantiate(module)).instance.exports;
 }
 
 /** Where a failure goes that nobody listens for. */

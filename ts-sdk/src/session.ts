@@ -177,8 +177,11 @@ export class ClientSession {
 
   // --- From the application --------------------------------------------------------------------------------
 
-  /** Wants a topic; `priority` is its weight among this session's, 0 to 255. Nothing happens if it is wanted. */
-  subscribe(name: string, priority = 128): void {
+  /**
+   * Wants a topic; `priority` is its weight among this session's, 0 to 255. `reuseBytes`: the bytes of an update last
+   * until the next (PatchContextOptions). Nothing happens if it is wanted.
+   */
+  subscribe(name: string, priority = 128, reuseBytes = false): void {
     const nameBytes = utf8Length(name);
     if (nameBytes === 0 || nameBytes > kMaxTopicNameBytes) {
       throw new SyncError("kUnknownTopic", `a topic's name has 1 to ${kMaxTopicNameBytes} bytes`, {
@@ -187,7 +190,7 @@ export class ClientSession {
     }
     const subscription = this.#subscriptions.get(name);
     if (subscription === undefined) {
-      this.#subscriptions.set(name, new Subscription(name, priority, this.#limits));
+      this.#subscriptions.set(name, new Subscription(name, priority, this.#limits, reuseBytes));
       return;
     }
     // One that is being left is requested again once the server has answered.

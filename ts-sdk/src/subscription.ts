@@ -7,6 +7,7 @@ import { ErrorCode, TopicOutcome } from "./generated/protocol_generated.js";
 import { kPatchOverheadBytes, type Limits } from "./limits.js";
 import type { Subscribed } from "./message.js";
 import { applyPatch } from "./patch.js";
+import { PatchContext } from "./patch-context.js";
 import { makeSnapshot, type Snapshot } from "./snapshot.js";
 import type { Epoch, Position, UpdateInfo, Version } from "./types.js";
 
@@ -42,6 +43,8 @@ export class Subscription {
   readonly priority: number;
   readonly #limits: Limits;
   readonly #assembler: PartAssembler;
+  /** At what is held, as long as one patch follows the other. */
+  readonly #context: PatchContext;
 
   phase: Phase = { phase: "idle" };
   held: Held | undefined;
@@ -60,10 +63,12 @@ export class Subscription {
   /** Resyncs since a patch last applied. */
   resyncsInRow = 0;
 
-  constructor(name: string, priority: number, limits: Limits) {
+  /** `reuseBytes`: snapshots are written over their predecessors (PatchContextOptions). */
+  constructor(name: string, priority: number, limits: Limits, reuseBytes: boolean) {
     this.name = name;
     this.priority = priority;
     this.#limits = limits;
+    this.#context = new PatchContext({ reuseBytes });
     this.#assembler = new PartAssembler(limits.maxSnapshotBytes + kPatchOverheadBytes);
   }
 
@@ -81,7 +86,7 @@ export class Subscription {
     this.retryAtMs = 0;
     this.stateRequest = undefined;
     this.isResyncing = false;
-    this.#assembler.clear();
+    this.#forgetUpdates();
   }
 
   /** The server's answer to the request, or a new epoch of a topic subscribed already. */
@@ -90,7 +95,7 @@ export class Subscription {
     this.isSettled = false;
     this.stateRequest = undefined;
     this.isResyncing = false;
-    this.#assembler.clear();
+    this.#forgetUpdates();
     if (subscribed.version === 0n) this.isSettled = true;
     if (subscribed.outcome !== TopicOutcome.kUpToDate) return;
     this.isSettled = true;
@@ -103,7 +108,13 @@ export class Subscription {
   requestState(cause: ErrorCode): void {
     this.isResyncing = true;
     this.stateRequest = cause;
+    this.#forgetUpdates();
+  }
+
+  /** What comes next begins anew: the rest of an update does not follow, and no patch continues those before. */
+  #forgetUpdates(): void {
     this.#assembler.clear();
+    this.#context.close();
   }
 
   /** Takes a state frame of this topic. Throws kMalformed for one that no server sends. */
@@ -128,10 +139,16 @@ export class Subscription {
     }
     if (whole === undefined) return kNothing;
     const { kind } = frame.source;
+    if (kind === "full") this.#context.close();
     const baseline = kind === "patch" ? this.held?.snapshot : emptySnapshot;
     if (baseline === undefined) throw malformed("a patch without a baseline");
     try {
-      const snapshot = applyPatch(baseline, whole.body, this.#limits);
+      const snapshot = applyPatch(
+        baseline,
+        whole.body,
+        this.#limits,
+        kind === "patch" ? this.#context : undefined,
+      );
       this.held = { epoch, version: frame.version, snapshot };
     } catch (error) {
       if (!(error instanceof SyncError)) throw error;

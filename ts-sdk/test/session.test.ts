@@ -6,6 +6,7 @@ import { ClientSession } from "../src/session.js";
 import type { SessionEvent } from "../src/session-output.js";
 import { ScriptedPeer } from "./scripted-peer.js";
 import { codeOf, envelope, makeRandom, randomBytes, stateFrame, welcome, wholePatch } from "./support.js";
+import { type ChainStep, readChain } from "./vectors.js";
 
 beforeAll(initHash);
 
@@ -377,6 +378,63 @@ describe("session: topics", () => {
     const { session } = new Pair();
     expect(codeOf(() => session.subscribe(""))).toBe("kUnknownTopic");
     expect(codeOf(() => session.subscribe("\u00fc".repeat(129)))).toBe("kUnknownTopic");
+  });
+});
+
+describe("session: patches that continue others", () => {
+  const chain = readChain("shots fly");
+  const step = (i: number) => chain[i] as ChainStep;
+  /** Patch `i` of the chain leads to version i + 2. */
+  const deliver = (pair: Pair, i: number) =>
+    pair.peer.deliver(
+      stateFrame({ kind: "patch", topic: 1, version: BigInt(i + 2), back: 1n, body: step(i).patch }),
+    );
+  /** Holds the target of the first three patches, at version 4. */
+  const flying = () => {
+    const pair = new Pair().live();
+    pair.peer.full(1, 1n, step(0).baseline);
+    for (let i = 0; i < 3; i += 1) deliver(pair, i);
+    expect(pair.held()).toEqual(step(2).target);
+    return pair;
+  };
+  const expectRefused = (pair: Pair) => {
+    deliver(pair, 3);
+    expect(pair.peer.all(wire.GetStateT)).toEqual([new wire.GetStateT(1, wire.ErrorCode.kWrongBaseline)]);
+    expect(pair.held()).toEqual(step(3).baseline);
+  };
+
+  test("session: applies a row of them", () => {
+    const pair = flying();
+    for (let i = 3; i < chain.length; i += 1) deliver(pair, i);
+    expect(pair.held()).toEqual(chain.at(-1)?.target);
+    expect(pair.peer.all(wire.GetStateT)).toEqual([]);
+  });
+
+  test("session: none continues over a full update", () => {
+    const pair = flying();
+    pair.peer.full(1, 4n, step(3).baseline);
+    expectRefused(pair);
+  });
+
+  test("session: none continues over a new connection", () => {
+    const pair = flying().closed().open();
+    pair.peer.welcome();
+    pair.peer.subscribed("world", 1, kEpoch, 4n, wire.TopicOutcome.kUpToDate);
+    expectRefused(pair);
+  });
+
+  test("session: none continues over another answer to the subscription", () => {
+    const pair = flying();
+    pair.peer.subscribed("world", 1, kEpoch, 4n, wire.TopicOutcome.kUpToDate);
+    expectRefused(pair);
+  });
+
+  test("session: none continues after one that does not apply", () => {
+    const pair = flying();
+    deliver(pair, 4);
+    pair.peer.full(1, 4n, step(3).baseline);
+    deliver(pair, 3);
+    expect(pair.peer.all(wire.GetStateT)).toHaveLength(2);
   });
 });
 

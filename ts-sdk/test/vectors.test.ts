@@ -1,26 +1,19 @@
 // The bytes that both languages agree on: ../tests/vectors/*.json, written by C++ (see make_vectors.cpp there).
 
-import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { chunkSize, initHash, makeFingerprints } from "../src/fingerprint.js";
 import { decodeStateFrame, PartAssembler, type StateFrame } from "../src/frame.js";
 import { kPatchOverheadBytes } from "../src/limits.js";
 import { decodeMessage } from "../src/message.js";
 import { applyPatch } from "../src/patch.js";
+import { PatchContext } from "../src/patch-context.js";
 import { makeSnapshot } from "../src/snapshot.js";
 import { codeOf } from "./support.js";
+import { bytesOf, readVectors } from "./vectors.js";
 
 /** The default of C++, with which the vectors were made. */
 const kMaxSnapshotBytes = 16 * 1024 * 1024;
 
-type Vector<K extends string> = Readonly<Record<K, string>>;
-
-function readVectors<K extends string>(file: string): Vector<K>[] {
-  const path = new URL(`../../tests/vectors/${file}`, import.meta.url);
-  return JSON.parse(readFileSync(path, "utf8")) as Vector<K>[];
-}
-
-const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const hex64 = (value: bigint) => value.toString(16).padStart(16, "0");
 const expectedCode = (error: string) => (error === "" ? "nothing thrown" : error);
@@ -40,14 +33,41 @@ describe("vectors: digests", () => {
 });
 
 describe("vectors: patches", () => {
-  const vectors = readVectors<"name" | "baseline" | "patch" | "error" | "target" | "digest">("patches.json");
-  test.each(vectors)("vectors: patch, $name", (vector) => {
-    const baseline = makeSnapshot(bytesOf(vector.baseline));
-    const run = () => applyPatch(baseline, bytesOf(vector.patch), { maxSnapshotBytes: kMaxSnapshotBytes });
+  type Key = "name" | "after" | "baseline" | "patch" | "error" | "target" | "digest";
+  const vectors = readVectors<Key>("patches.json");
+
+  /** What the vectors before this one leave behind: those that it comes after, in their order. */
+  function contextBefore(index: number): PatchContext {
+    const context = new PatchContext();
+    let first = index;
+    while (vectors[first]?.after !== "") {
+      expect(vectors[first]?.after).toBe(vectors[first - 1]?.name);
+      first -= 1;
+    }
+    for (const { baseline, patch } of vectors.slice(first, index)) {
+      codeOf(() => apply(baseline, patch, context));
+    }
+    return context;
+  }
+  const apply = (baseline: string, patch: string, context: PatchContext) =>
+    applyPatch(
+      makeSnapshot(bytesOf(baseline)),
+      bytesOf(patch),
+      { maxSnapshotBytes: kMaxSnapshotBytes },
+      context,
+    );
+
+  test.each(vectors.map((vector, index) => ({ ...vector, index })))("vectors: patch, $name", (vector) => {
+    const run = () => apply(vector.baseline, vector.patch, contextBefore(vector.index));
     expect(codeOf(run)).toBe(expectedCode(vector.error));
     if (vector.error !== "") return;
     expect(hexOf(run().bytes)).toBe(vector.target);
     expect(hex64(run().digest)).toBe(vector.digest);
+  });
+
+  test("vectors: there are patches that continue others", () => {
+    expect(vectors.filter(({ after, error }) => after !== "" && error === "").length).toBeGreaterThan(20);
+    expect(vectors.filter(({ after, error }) => after !== "" && error !== "").length).toBeGreaterThan(5);
   });
 
   test("vectors: there are patches that apply and patches that do not", () => {

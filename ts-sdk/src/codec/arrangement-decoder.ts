@@ -3,7 +3,10 @@
 import { type Arrangement, Overrides } from "./arrangement.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { kNibbleCells, kNumberCells } from "./entropy-decoder.js";
-import { Kind, kNone, readShape, type Shape, type Type } from "./structure.js";
+import { countsOf, kModels, kSteps } from "./model-layout.js";
+import type { Models } from "./models.js";
+import { readShape, type Shape } from "./shape.js";
+import { type Group, Kind, kNone, type Type } from "./structure.js";
 import type { TextReader } from "./text-decoder.js";
 
 const kMaxFields = 0x7ffd;
@@ -28,9 +31,9 @@ enum Step {
   /** Bytes like nothing in the baseline. */
   kRaw = 8,
 }
-const kSteps = 9;
 
 export class ArrangementDecoder {
+  readonly #models: Models;
   readonly #decoder: EntropyDecoder;
   readonly #out: Arrangement;
   readonly #bytes: Uint8Array;
@@ -46,26 +49,12 @@ export class ArrangementDecoder {
   /** [types] What was placed last; kNone: nothing. */
   readonly #lastSource: Int32Array;
   #nPlacedShapes = 0;
-  #nShapeBytes = 0;
   #nAllSplices = 0;
 
-  readonly #steps: number;
-  readonly #counts: number;
-  readonly #jump: number;
-  readonly #jumpType: number;
-  readonly #freshType: number;
-  readonly #padding: number;
-  readonly #length: number;
-  readonly #reshapeType: number;
-  readonly #whichShape: number;
-  readonly #shapeEntry: number;
-  readonly #nSplices: number;
-  readonly #spliceNumbers: number;
-  readonly #isData: number;
-
   /** `bytes`: the target. Raw bytes are written to it. */
-  constructor(decoder: EntropyDecoder, arrangement: Arrangement, bytes: Uint8Array, characters: TextReader) {
-    this.#decoder = decoder;
+  constructor(models: Models, arrangement: Arrangement, bytes: Uint8Array, characters: TextReader) {
+    this.#models = models;
+    this.#decoder = models.decoder;
     this.#out = arrangement;
     this.#bytes = bytes;
     this.#characters = characters;
@@ -73,19 +62,6 @@ export class ArrangementDecoder {
     this.#used = new Uint8Array(this.#cursor);
     this.#end = arrangement.targetSize;
     this.#lastSource = new Int32Array(arrangement.types.length).fill(kNone);
-    this.#steps = decoder.nibbles(kSteps);
-    this.#counts = decoder.numbers(kSteps * kSteps);
-    this.#jump = decoder.numbers(1);
-    this.#jumpType = decoder.numbers(1);
-    this.#freshType = decoder.numbers(1);
-    this.#padding = decoder.numbers(1);
-    this.#length = decoder.numbers(1);
-    this.#reshapeType = decoder.numbers(1);
-    this.#whichShape = decoder.numbers(1);
-    this.#shapeEntry = decoder.numbers(1);
-    this.#nSplices = decoder.numbers(1);
-    this.#spliceNumbers = decoder.numbers(3);
-    this.#isData = decoder.bits(1);
   }
 
   /** Everything from the end of the target to its start. False: malformed. */
@@ -95,27 +71,27 @@ export class ArrangementDecoder {
     let previous = 0;
     let last = Step.kRun;
     while (this.#end > 0) {
-      const step: Step = decoder.nibble(this.#steps + previous * kNibbleCells);
+      const step: Step = decoder.readNibble(kModels.steps + previous * kNibbleCells);
       if (step >= kSteps) return false;
-      const counts = this.#counts + (previous * kSteps + step) * kNumberCells;
+      const counts = countsOf(previous, step);
       previous = step;
       switch (step) {
         case Step.kRun:
           last = step;
-          if (!this.#run(decoder.number(counts) + 1)) return false;
+          if (!this.#run(decoder.readNumber(counts) + 1)) return false;
           break;
         case Step.kJump:
         case Step.kFresh:
           last = step;
           if (!(step === Step.kJump ? this.#startJump() : this.#startFresh())) return false;
-          if (!this.#continue(decoder.number(counts) + 1, step === Step.kFresh)) return false;
+          if (!this.#continue(decoder.readNumber(counts) + 1, step === Step.kFresh)) return false;
           break;
         case Step.kContinue:
           if (last === Step.kRun) return false;
-          if (!this.#continue(decoder.number(counts) + 1, last === Step.kFresh)) return false;
+          if (!this.#continue(decoder.readNumber(counts) + 1, last === Step.kFresh)) return false;
           break;
         case Step.kSkip:
-          for (let count = decoder.number(counts) + 1; count > 0; count -= 1) {
+          for (let count = decoder.readNumber(counts) + 1; count > 0; count -= 1) {
             this.#cursor = this.#nextInOrder();
             if (this.#cursor === kNone) return false;
           }
@@ -129,12 +105,12 @@ export class ArrangementDecoder {
         case Step.kPad:
           if (overrides.pads) return false;
           overrides.pads = true;
-          overrides.padding = decoder.number(this.#padding);
+          overrides.padding = decoder.readNumber(kModels.padding);
           break;
         case Step.kRaw: {
           if (overrides.any) return false;
-          const begin = this.#end - decoder.number(counts) - 1;
-          if (begin < 0) return false;
+          const begin = this.#end - decoder.readNumber(counts) - 1;
+          if (begin < 0 || begin % 2 !== 0) return false;
           this.#characters.characters(this.#bytes, begin, this.#end, 0);
           this.#out.placeRaw(begin, this.#end);
           this.#end = begin;
@@ -165,22 +141,22 @@ export class ArrangementDecoder {
     return true;
   }
   #startJump(): boolean {
-    const type = this.#decoder.number(this.#jumpType);
+    const type = this.#decoder.readNumber(kModels.jumpType);
     if (type >= this.#out.types.length) return false;
-    const { objects } = this.#out.types[type] as Type;
-    const code = this.#decoder.number(this.#jump);
-    const rank = (this.#rankAtCursor(objects) - 1 - unzigzag(code)) >>> 0;
-    if (rank >= objects.length) return false;
-    this.#from = objects[rank] as number;
+    const { members } = this.#out.base.groups[type] as Group;
+    const code = this.#decoder.readNumber(kModels.jump);
+    const rank = (this.#rankAtCursor(members) - 1 - unzigzag(code)) >>> 0;
+    if (rank >= members.length) return false;
+    this.#from = members[rank] as number;
     return true;
   }
   /** What new objects of a type are like: the one placed last. */
   #startFresh(): boolean {
-    const type = this.#decoder.number(this.#freshType);
+    const type = this.#decoder.readNumber(kModels.freshType);
     if (type >= this.#out.types.length) return false;
-    const { objects } = this.#out.types[type] as Type;
+    const { members } = this.#out.base.groups[type] as Group;
     this.#from = this.#lastSource[type] as number;
-    if (this.#from === kNone && objects.length > 0) this.#from = objects[objects.length - 1] as number;
+    if (this.#from === kNone && members.length > 0) this.#from = members[members.length - 1] as number;
     return this.#from !== kNone;
   }
   #nextInOrder(): number {
@@ -189,12 +165,12 @@ export class ArrangementDecoder {
     return source;
   }
   /** How many of these objects come before the cursor. */
-  #rankAtCursor(objects: Int32Array): number {
+  #rankAtCursor(members: Int32Array): number {
     let low = 0;
-    let high = objects.length;
+    let high = members.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((objects[middle] as number) < this.#cursor) low = middle + 1;
+      if ((members[middle] as number) < this.#cursor) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -217,19 +193,19 @@ export class ArrangementDecoder {
     const decoder = this.#decoder;
     const overrides = this.#overrides;
     overrides.resizes = true;
-    if (!decoder.bit(this.#isData)) {
-      overrides.count = decoder.number(this.#length);
+    if (decoder.readBit(kModels.isData) === 0) {
+      overrides.count = decoder.readNumber(kModels.length);
       return true;
     }
-    const n = decoder.number(this.#nSplices);
+    const n = decoder.readNumber(kModels.nSplices);
     // Each is of use for at least one byte.
     if (n > this.#out.targetSize - this.#nAllSplices) return false;
     this.#nAllSplices += n;
     const splices: number[] = [];
     for (let i = 0; i < n; i += 1) {
-      splices.push(decoder.number(this.#spliceNumbers));
-      splices.push(decoder.number(this.#spliceNumbers + kNumberCells));
-      splices.push(decoder.number(this.#spliceNumbers + 2 * kNumberCells));
+      splices.push(decoder.readNumber(kModels.spliceNumbers));
+      splices.push(decoder.readNumber(kModels.spliceNumbers + kNumberCells));
+      splices.push(decoder.readNumber(kModels.spliceNumbers + 2 * kNumberCells));
     }
     overrides.splices = splices;
     return true;
@@ -239,7 +215,7 @@ export class ArrangementDecoder {
     const out = this.#out;
     const overrides = this.#overrides;
     overrides.reshapes = true;
-    const typeIndex = this.#decoder.number(this.#reshapeType);
+    const typeIndex = this.#decoder.readNumber(kModels.reshapeType);
     if (typeIndex >= out.types.length) return false;
     const type = out.types[typeIndex] as Type;
     if (type.kind === Kind.kVTable) {
@@ -251,7 +227,7 @@ export class ArrangementDecoder {
     }
     const nKnown = type.shapes.length;
     if (nKnown === 0) return false;
-    const which = this.#decoder.number(this.#whichShape);
+    const which = this.#decoder.readNumber(kModels.whichShape);
     if (which > nKnown) return false;
     if (which < nKnown) {
       overrides.shape = type.shapes[which] as number;
@@ -265,22 +241,24 @@ export class ArrangementDecoder {
 
   /** A vtable, as it differs from the first of its type. Undefined: malformed. */
   #newShape(like: Shape): Shape | undefined {
-    const nFields = (like.offsets.length + unzigzag(this.#decoder.number(this.#shapeEntry))) >>> 0;
+    const models = this.#models;
+    const nFields = (like.offsets.length + unzigzag(this.#decoder.readNumber(kModels.shapeEntry))) >>> 0;
     if (nFields > kMaxFields) return undefined;
-    // Every new shape is of use for one vtable of its own and for at least one table of its size.
-    this.#nShapeBytes += 4 + 2 * nFields;
-    if (this.#nShapeBytes > 2 * this.#out.targetSize + 65536) return undefined;
+    // Every new shape is of use for one vtable of its own and for at least one table of its size; in all patches of a
+    // context together.
+    models.nShapeBytes += 4 + 2 * nFields;
+    if (models.nShapeBytes > 2 * this.#out.targetSize + 65536) return undefined;
     const vtable = new DataView(new ArrayBuffer(4 + 2 * nFields));
     vtable.setUint16(0, 4 + 2 * nFields, true);
-    vtable.setUint16(2, like.tableSize + unzigzag(this.#decoder.number(this.#shapeEntry)), true);
+    vtable.setUint16(2, like.tableSize + unzigzag(this.#decoder.readNumber(kModels.shapeEntry)), true);
     for (let i = 0; i < nFields; i += 1) {
-      const offset = (like.offsets[i] ?? 0) + unzigzag(this.#decoder.number(this.#shapeEntry));
+      const offset = (like.offsets[i] ?? 0) + unzigzag(this.#decoder.readNumber(kModels.shapeEntry));
       vtable.setUint16(4 + 2 * i, offset, true);
     }
     const shape = readShape(vtable, 0, vtable.byteLength, { nRead: 0 });
     if (shape === undefined || shape.tableSize > this.#out.targetSize) return undefined;
-    this.#nShapeBytes += shape.tableSize;
-    return this.#nShapeBytes > 2 * this.#out.targetSize + 65536 ? undefined : shape;
+    models.nShapeBytes += shape.tableSize;
+    return models.nShapeBytes > 2 * this.#out.targetSize + 65536 ? undefined : shape;
   }
 }
 

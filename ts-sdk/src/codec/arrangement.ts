@@ -4,19 +4,15 @@
 // A target is described from its end to its start, in the order in which a builder created it: padding and vtables
 // then follow from what is known already.
 
-import {
-  assignColumns,
-  Kind,
-  kNone,
-  type ObjectList,
-  type Shape,
-  type Structure,
-  type Type,
-} from "./structure.js";
+import { Alignments } from "./alignments.js";
+import { assignColumns, type Shape } from "./shape.js";
+import { Group, Kind, kNone, type ObjectList, Structure, type Type } from "./structure.js";
 
 /** Splices of a vector of data, three numbers each: copy elements of the source, leave out some, put in some. */
 export type Splices = readonly number[];
 export const kSpliceNumbers = 3;
+
+const kMany = -2;
 
 /** What the object that follows has other than expected. */
 export class Overrides {
@@ -50,13 +46,13 @@ export class Arrangement implements ObjectList {
   readonly baselineView: DataView;
   readonly targetSize: number;
   /** The baseline's, some of them with new shapes and columns. */
-  readonly types: Type[];
+  types: readonly Type[];
   /** The baseline's, then new ones. */
-  readonly shapes: Shape[];
+  shapes: readonly Shape[];
   readonly freshShapes: number[] = [];
   readonly splices: Splices[] = [];
 
-  /** Objects of the target: back to front until finish(), then front to back. */
+  /** Objects of the target, front to back; until finish() only the last `count` entries have a meaning. */
   count = 0;
   start: Int32Array;
   end: Int32Array;
@@ -71,22 +67,26 @@ export class Arrangement implements ObjectList {
   isFresh: Uint8Array;
 
   /** [types] After finish(): their objects; those with a predecessor. */
-  members: Int32Array[] = [];
-  known: Int32Array[] = [];
+  groups: Group[] = [];
+  known: Group[] = [];
+  /** [objects of the baseline] After finish(): the place among `known` of the one that it is now; kNone: it is gone. */
+  knownAt = new Int32Array(0);
   /** [shapes] After finish(): where their vtable is. */
   shapePosition = new Int32Array(0);
 
   /** [types] */
   readonly #nPlaced: Int32Array;
-  /** [shapes of the baseline] First shape with the same fields. */
-  readonly #firstOfKind: Int32Array;
-  /** [shapes of the baseline, two each] The first of this kind that ends at an even or odd word. */
-  readonly #atAlignment: Int32Array;
-  /** Objects of the target, by object of the baseline. */
-  #copies = new Int32Array(0);
-  #copiesBegin = new Int32Array(0);
-  /** [objects of the baseline + 1] The next that has copies. */
-  #nextCopied = new Int32Array(0);
+  /** `types` and `shapes` once they are no longer the baseline's. */
+  #types: Type[] | undefined;
+  #shapes: Shape[] | undefined;
+  /** What tables look like that end elsewhere; made when it is needed first. */
+  #alignments: Alignments | undefined;
+  /**
+   * [objects of the baseline] The only object of the target that comes from it, or, if there is none, from the next
+   * that has one; kNone: from none; kMany - that object: there are several, in #copies.
+   */
+  #copyAt = new Int32Array(0);
+  readonly #copies = new Map<number, number[]>();
 
   constructor(base: Structure, baseline: Uint8Array, targetSize: number) {
     this.base = base;
@@ -103,37 +103,9 @@ export class Arrangement implements ObjectList {
     this.spliced = new Int32Array(capacity);
     this.length = new Int32Array(capacity);
     this.isFresh = new Uint8Array(capacity);
-    this.types = base.types.slice();
-    this.shapes = base.shapes.slice();
+    this.types = base.types;
+    this.shapes = base.shapes;
     this.#nPlaced = new Int32Array(this.types.length);
-    this.#firstOfKind = new Int32Array(this.shapes.length).fill(kNone);
-    this.#atAlignment = new Int32Array(2 * this.shapes.length).fill(kNone);
-    for (const type of this.types) this.#groupShapes(type);
-    const { end, shape } = base.objects;
-    for (const type of this.types) {
-      if (type.kind !== Kind.kTable) continue;
-      for (const object of type.objects) {
-        const own = shape[object] as number;
-        const at = 2 * (this.#firstOfKind[own] as number) + (((end[object] as number) >>> 2) & 1);
-        if (this.#atAlignment[at] === kNone) this.#atAlignment[at] = own;
-      }
-    }
-  }
-
-  /** Shapes are of one kind if they have the same fields, whatever the places of these. */
-  #groupShapes(type: Type): void {
-    if (type.shapes.length === 1) {
-      const only = type.shapes[0] as number;
-      this.#firstOfKind[only] = only;
-      return;
-    }
-    const first = new Map<string, number>();
-    for (const index of type.shapes) {
-      const fields = (this.shapes[index] as Shape).present.join();
-      const known = first.get(fields);
-      if (known === undefined) first.set(fields, index);
-      this.#firstOfKind[index] = known ?? index;
-    }
   }
 
   // --- placing --------------------------------------------------------------------------------------------
@@ -143,29 +115,39 @@ export class Arrangement implements ObjectList {
     const own = objects.shape[source] as number;
     const word = (end >>> 2) & 1;
     if ((((objects.end[source] as number) >>> 2) & 1) === word) return own;
-    const other = this.#atAlignment[2 * (this.#firstOfKind[own] as number) + word] as number;
-    return other === kNone ? own : other;
+    this.#alignments ??= new Alignments(this.base);
+    return this.#alignments.shapeLike(own, word);
   }
 
+  /** The u32 that an object of the baseline begins with: its length. 0 if it is too short. */
+  oldCount(source: number): number {
+    const { start, end } = this.base.objects;
+    const from = start[source] as number;
+    return (end[source] as number) - from >= 4 ? this.baselineView.getUint32(from, true) : 0;
+  }
   /** Elements of a vector of references, as far as the objects placed so far tell. */
   #expectedCount(source: number): number {
-    const count = this.baselineView.getUint32(this.base.objects.start[source] as number, true);
+    const count = this.oldCount(source);
     const { element } = this.types[this.base.typeOf[source] as number] as Type;
     // The one list of all objects of a type grows and shrinks with them.
-    const isAll = element !== kNone && count === (this.types[element] as Type).objects.length;
+    const isAll = element !== kNone && count === (this.base.groups[element] as Group).members.length;
     return isAll ? (this.#nPlaced[element] as number) : count;
   }
 
   /** A vtable that the baseline's type does not have. Returns its index in `shapes`. */
   addShape(typeIndex: number, shape: Shape): number {
-    let type = this.types[typeIndex] as Type;
-    if (type === this.base.types[typeIndex]) {
-      type = type.copy();
-      this.types[typeIndex] = type;
+    if (this.#shapes === undefined) {
+      this.#shapes = this.shapes.slice();
+      this.#types = this.types.slice();
+      this.shapes = this.#shapes;
+      this.types = this.#types;
     }
+    const types = this.#types as Type[];
+    if (types[typeIndex] === this.base.types[typeIndex]) types[typeIndex] = (types[typeIndex] as Type).copy();
+    const type = types[typeIndex] as Type;
     shape.type = typeIndex;
     assignColumns(shape, type);
-    const index = this.shapes.push(shape) - 1;
+    const index = this.#shapes.push(shape) - 1;
     type.shapes.push(index);
     this.freshShapes.push(index);
     return index;
@@ -183,20 +165,23 @@ export class Arrangement implements ObjectList {
     let count = 0;
     let spliced = kNone;
     let core = end;
+    let isRounded = true;
     switch (type.kind) {
       case Kind.kOther:
-        if (from !== 0) return -1;
+        if (from !== 0) core = (objects.end[source] as number) - from;
+        isRounded = false;
         break;
       case Kind.kVTable:
         shape = overrides.reshapes ? overrides.shape : (objects.shape[source] as number);
         core = (this.shapes[shape] as Shape).size;
+        isRounded = false;
         break;
       case Kind.kTable:
         shape = overrides.reshapes ? overrides.shape : this.#expectedShape(source, end);
         core = (this.shapes[shape] as Shape).tableSize;
         break;
       case Kind.kText:
-        count = overrides.resizes ? overrides.count : this.baselineView.getUint32(from, true);
+        count = overrides.resizes ? overrides.count : this.oldCount(source);
         core = 5 + count;
         break;
       case Kind.kReferences:
@@ -204,7 +189,7 @@ export class Arrangement implements ObjectList {
         core = 4 + 4 * count;
         break;
       case Kind.kData:
-        if ((objects.end[source] as number) - from >= 4) count = this.baselineView.getUint32(from, true);
+        count = this.oldCount(source);
         if (overrides.resizes) {
           count = countSpliced(count, overrides.splices);
           if (count < 0) return -1;
@@ -216,11 +201,12 @@ export class Arrangement implements ObjectList {
     if (overrides.pads) core += overrides.padding;
     if (core > end || core === 0) return -1;
     let start = end - core;
-    if (type.kind !== Kind.kVTable) {
+    if (isRounded) {
       // Elements on multiples of 8 begin behind their length.
       const isAligned = type.kind === Kind.kData && type.isAligned && !overrides.pads && start >= 4;
       start = isAligned ? ((start + 4) & -8) - 4 : start & -4;
     }
+    if (start % 2 !== 0) return -1;
     this.#push(start, end, shape, typeIndex, source, spliced, count, isFresh);
     return start;
   }
@@ -240,8 +226,8 @@ export class Arrangement implements ObjectList {
     length: number,
     isFresh: boolean,
   ): void {
-    const i = this.count;
-    if (i === this.start.length) this.#grow(2 * i);
+    if (this.count === this.start.length) this.#grow(2 * this.count);
+    const i = this.start.length - this.count - 1;
     this.start[i] = start;
     this.end[i] = end;
     this.shape[i] = shape;
@@ -250,7 +236,7 @@ export class Arrangement implements ObjectList {
     this.spliced[i] = spliced;
     this.length[i] = length;
     this.isFresh[i] = isFresh ? 1 : 0;
-    this.count = i + 1;
+    this.count += 1;
     this.#nPlaced[type] = (this.#nPlaced[type] as number) + 1;
   }
   #grow(size: number): void {
@@ -262,7 +248,7 @@ export class Arrangement implements ObjectList {
     this.spliced = grown(this.spliced, size);
     this.length = grown(this.length, size);
     const isFresh = new Uint8Array(size);
-    isFresh.set(this.isFresh);
+    isFresh.set(this.isFresh, size - this.isFresh.length);
     this.isFresh = isFresh;
   }
 
@@ -270,87 +256,142 @@ export class Arrangement implements ObjectList {
 
   /** Makes the lists by type and by object of the baseline. */
   finish(): void {
-    const n = this.count;
-    this.start = this.start.subarray(0, n).reverse();
-    this.end = this.end.subarray(0, n).reverse();
-    this.shape = this.shape.subarray(0, n).reverse();
-    this.type = this.type.subarray(0, n).reverse();
-    this.source = this.source.subarray(0, n).reverse();
-    this.spliced = this.spliced.subarray(0, n).reverse();
-    this.length = this.length.subarray(0, n).reverse();
-    this.isFresh = this.isFresh.subarray(0, n).reverse();
+    const first = this.start.length - this.count;
+    this.start = this.start.subarray(first);
+    this.end = this.end.subarray(first);
+    this.shape = this.shape.subarray(first);
+    this.type = this.type.subarray(first);
+    this.source = this.source.subarray(first);
+    this.spliced = this.spliced.subarray(first);
+    this.length = this.length.subarray(first);
+    this.isFresh = this.isFresh.subarray(first);
     this.#listByType();
     this.shapePosition = new Int32Array(this.shapes.length);
+    this.#listCopies();
+  }
+
+  #listCopies(): void {
     const nObjects = this.base.typeOf.length;
-    const begin = new Int32Array(nObjects + 1);
-    for (let i = 0; i < n; i += 1) {
+    const copyAt = new Int32Array(nObjects).fill(kNone);
+    for (let i = 0; i < this.count; i += 1) {
       const source = this.source[i] as number;
       if (source === kNone) continue;
-      begin[source + 1] = (begin[source + 1] as number) + 1;
       const isVTable = (this.types[this.type[i] as number] as Type).kind === Kind.kVTable;
       if (isVTable) this.shapePosition[this.shape[i] as number] = this.start[i] as number;
+      const known = copyAt[source] as number;
+      if (known === kNone) {
+        copyAt[source] = i;
+      } else if (known > kNone) {
+        copyAt[source] = kMany - source;
+        this.#copies.set(source, [known, i]);
+      } else {
+        (this.#copies.get(source) as number[]).push(i);
+      }
     }
-    for (let i = 0; i < nObjects; i += 1) begin[i + 1] = (begin[i + 1] as number) + (begin[i] as number);
-    const copies = new Int32Array(begin[nObjects] as number);
-    const next = begin.slice();
-    for (let i = 0; i < n; i += 1) {
-      const source = this.source[i] as number;
-      if (source === kNone) continue;
-      const at = next[source] as number;
-      copies[at] = i;
-      next[source] = at + 1;
+    let next = kNone;
+    for (let object = nObjects - 1; object >= 0; object -= 1) {
+      if (copyAt[object] === kNone) copyAt[object] = next;
+      else next = copyAt[object] as number;
     }
-    const nextCopied = new Int32Array(nObjects + 1).fill(kNone);
-    for (let i = nObjects - 1; i >= 0; i -= 1) {
-      nextCopied[i] = begin[i] !== begin[i + 1] ? i : (nextCopied[i + 1] as number);
-    }
-    this.#copies = copies;
-    this.#copiesBegin = begin;
-    this.#nextCopied = nextCopied;
+    this.#copyAt = copyAt;
   }
 
   #listByType(): void {
-    const isKnown = (i: number) => this.source[i] !== kNone && this.isFresh[i] === 0;
-    const nKnown = new Int32Array(this.types.length);
+    const nTypes = this.types.length;
+    const nKnown = new Int32Array(nTypes);
     for (let i = 0; i < this.count; i += 1) {
       const type = this.type[i] as number;
-      if (isKnown(i)) nKnown[type] = (nKnown[type] as number) + 1;
+      if (this.#isKnown(i)) nKnown[type] = (nKnown[type] as number) + 1;
     }
-    this.members = this.types.map((_, type) => new Int32Array(this.#nPlaced[type] as number));
-    this.known = this.types.map((_, type) => new Int32Array(nKnown[type] as number));
+    const members = Array.from(this.#nPlaced, (n) => new Int32Array(n));
+    // Mostly all have one.
+    const known = Array.from(
+      nKnown,
+      (n, t) => (n === this.#nPlaced[t] ? members[t] : undefined) ?? new Int32Array(n),
+    );
+    this.knownAt = new Int32Array(this.base.typeOf.length).fill(kNone);
     nKnown.fill(0);
-    const nMembers = new Int32Array(this.types.length);
+    const nMembers = new Int32Array(nTypes);
     for (let i = 0; i < this.count; i += 1) {
       const type = this.type[i] as number;
       const member = nMembers[type] as number;
-      (this.members[type] as Int32Array)[member] = i;
+      (members[type] as Int32Array)[member] = i;
       nMembers[type] = member + 1;
-      if (!isKnown(i)) continue;
-      const known = nKnown[type] as number;
-      (this.known[type] as Int32Array)[known] = i;
-      nKnown[type] = known + 1;
+      if (!this.#isKnown(i)) continue;
+      const at = nKnown[type] as number;
+      (known[type] as Int32Array)[at] = i;
+      nKnown[type] = at + 1;
+      this.knownAt[this.source[i] as number] = at;
     }
+    // The lists outlive the arrangement, which has much that nobody needs then.
+    const objects = { start: this.start, end: this.end, shape: this.shape };
+    this.groups = this.types.map((type, t) => new Group(type, objects, members[t] as Int32Array));
+    this.known = this.groups.map((group, t) =>
+      known[t] === group.members ? group : new Group(group.type, objects, known[t] as Int32Array),
+    );
+  }
+  #isKnown(i: number): boolean {
+    return this.source[i] !== kNone && this.isFresh[i] === 0;
+  }
+
+  /** What the target is made of, in the words of the baseline. */
+  structure(): Structure {
+    const objects = { start: this.start, end: this.end, shape: this.shape };
+    return new Structure(
+      this.targetSize,
+      this.base.isFlatbuffer,
+      this.shapes,
+      this.types,
+      objects,
+      this.type,
+      this.groups,
+    );
   }
 
   /** What the object of the baseline became, as seen from the object `from` of the target; kNone: nothing at all. */
   copyOf(object: number, from: number): number {
-    const copied = this.#nextCopied[object] as number;
-    if (copied === kNone) return kNone;
-    const copies = this.#copies;
-    const end = this.#copiesBegin[copied + 1] as number;
-    let low = this.#copiesBegin[copied] as number;
-    let high = end;
+    const copy = this.#copyAt[object] as number;
+    if (copy >= kNone) return copy;
+    const copies = this.#copies.get(kMany - copy) as number[];
+    let low = 0;
+    let high = copies.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((copies[middle] as number) <= from) low = middle + 1;
       else high = middle;
     }
-    return copies[low === end ? end - 1 : low] as number;
+    return copies[Math.min(low, copies.length - 1)] as number;
   }
 
+  /**
+   * Behind the last of the objects from `first` on that lie side by side as their sources do, each of the same size and
+   * shape and the only one that comes from its source; `first` if it is none.
+   */
+  endOfBlock(first: number): number {
+    const { objects } = this.base;
+    const { start, end, shape, source, spliced, count } = this;
+    const from = source[first] as number;
+    if (from === kNone) return first;
+    const shift = (start[first] as number) - (objects.start[from] as number);
+    let i = first;
+    for (let own = from; i < count && source[i] === own; i += 1, own += 1) {
+      if (this.#copyAt[own] !== i || (end[i] as number) - (objects.end[own] as number) !== shift) break;
+      if (shape[i] !== objects.shape[own] || spliced[i] !== kNone) break;
+    }
+    return i;
+  }
+
+  /** The text that the string `object` of the target comes from. */
   sourceText(object: number): Uint8Array {
-    const begin = this.base.objects.start[this.source[object] as number] as number;
-    return this.baseline.subarray(begin + 4, begin + 4 + this.baselineView.getUint32(begin, true));
+    const source = this.source[object] as number;
+    const begin = (this.base.objects.start[source] as number) + 4;
+    return this.baseline.subarray(begin, begin + this.oldLength(source));
+  }
+  /** Bytes of the text of a string of the baseline. */
+  oldLength(source: number): number {
+    const { start, end } = this.base.objects;
+    const size = (end[source] as number) - (start[source] as number);
+    return size < 4 ? 0 : Math.min(this.oldCount(source), size - 4);
   }
 }
 
@@ -370,6 +411,6 @@ function countSpliced(count: number, splices: Splices): number {
 
 function grown(list: Int32Array, size: number): Int32Array {
   const result = new Int32Array(size);
-  result.set(list);
+  result.set(list, size - list.length);
   return result;
 }

@@ -4,7 +4,8 @@
 import type { Arrangement } from "./arrangement.js";
 import { unzigzag } from "./arrangement-decoder.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
-import { Kind, kNone, type Type } from "./structure.js";
+import { kModels } from "./model-layout.js";
+import { type Group, Kind, kNone, type Type } from "./structure.js";
 
 /** Writes the elements of all vectors of references to `bytes`. False: malformed. */
 export function decodeElements(
@@ -17,7 +18,7 @@ export function decodeElements(
     if (arrangement.source[i] === kNone) continue;
     const { kind, element } = arrangement.types[arrangement.type[i] as number] as Type;
     if (kind !== Kind.kReferences || element === kNone) continue;
-    if (!elements.decode(i, arrangement.members[element] as Int32Array)) return false;
+    if (!elements.decode(i, (arrangement.groups[element] as Group).members)) return false;
   }
   return true;
 }
@@ -26,8 +27,6 @@ class ElementDecoder {
   readonly #decoder: EntropyDecoder;
   readonly #arrangement: Arrangement;
   readonly #view: DataView;
-  readonly #run: number;
-  readonly #step: number;
   /** By object of the baseline: 1 or -1. A vector may have many copies. */
   readonly #directions = new Map<number, number>();
 
@@ -35,8 +34,6 @@ class ElementDecoder {
     this.#decoder = decoder;
     this.#arrangement = arrangement;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#run = decoder.numbers(1);
-    this.#step = decoder.numbers(1);
   }
 
   /** `list`: the objects that the elements of vector `index` may refer to. */
@@ -45,12 +42,13 @@ class ElementDecoder {
     if (n === 0) return true;
     const { start, end, length } = this.#arrangement;
     const begin = (start[index] as number) + 4;
+    // An object is of four bytes at least, so there is room for the length.
     const count = Math.min(length[index] as number, ((end[index] as number) - begin) >>> 2);
     const source = this.#arrangement.source[index] as number;
     const direction = this.#directionOf(source);
     let expected = this.#firstRank(source, index, list, direction);
     for (let i = 0; i < count; ) {
-      const run = this.#decoder.number(this.#run);
+      const run = this.#decoder.readNumber(kModels.elementRun);
       if (run > count - i) return false;
       for (let k = 0; k < run; k += 1) {
         this.#refer(begin + 4 * i, list[clamp(expected, n)] as number);
@@ -58,7 +56,7 @@ class ElementDecoder {
         expected += direction;
       }
       if (i === count) break;
-      const actual = clamp(expected, n) + unzigzag(this.#decoder.number(this.#step));
+      const actual = clamp(expected, n) + unzigzag(this.#decoder.readNumber(kModels.elementStep));
       if (actual < 0 || actual >= n) return false;
       this.#refer(begin + 4 * i, list[actual] as number);
       i += 1;
@@ -74,11 +72,12 @@ class ElementDecoder {
   /** Where the first element was leads to where it is. */
   #firstRank(source: number, index: number, list: Int32Array, direction: number): number {
     const { base, baselineView } = this.#arrangement;
-    const begin = base.objects.start[source] as number;
     const otherwise = direction > 0 ? 0 : list.length - 1;
-    if (baselineView.getUint32(begin, true) === 0) return otherwise;
-    const first = base.objectAt(begin + 4 + baselineView.getUint32(begin + 4, true));
-    const copy = this.#arrangement.copyOf(first, index);
+    if (this.#oldCount(source) === 0) return otherwise;
+    const begin = (base.objects.start[source] as number) + 4;
+    const target = begin + baselineView.getUint32(begin, true);
+    if (target >= base.sizeBytes) return otherwise;
+    const copy = this.#arrangement.copyOf(base.objectAt(target), index);
     if (copy === kNone) return otherwise;
     let low = 0;
     let high = list.length;
@@ -90,13 +89,20 @@ class ElementDecoder {
     return low;
   }
 
+  /** Whole elements of a vector of the baseline. */
+  #oldCount(source: number): number {
+    const { start, end } = this.#arrangement.base.objects;
+    const words = ((end[source] as number) - (start[source] as number)) >>> 2;
+    return Math.min(this.#arrangement.oldCount(source), Math.max(words, 1) - 1);
+  }
+
   /** Whether the elements of the baseline's vector go up or down in memory. */
   #directionOf(source: number): number {
     let direction = this.#directions.get(source);
     if (direction === undefined) {
       const view = this.#arrangement.baselineView;
       const begin = this.#arrangement.base.objects.start[source] as number;
-      const count = view.getUint32(begin, true);
+      const count = this.#oldCount(source);
       let up = 0;
       for (let i = 1; i < count; i += 1) {
         const at = begin + 4 * i;

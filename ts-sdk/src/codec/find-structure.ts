@@ -4,7 +4,8 @@
 import { Coverage } from "./coverage.js";
 import { findStrings } from "./find-strings.js";
 import { FoundObjects } from "./found-objects.js";
-import { FieldKind, Kind, kNone, type Shape, type Structure, type Type } from "./structure.js";
+import type { Shape } from "./shape.js";
+import { FieldKind, Kind, kNone, type Structure, type Type } from "./structure.js";
 
 /** Beyond it a buffer is taken for no FlatBuffer: positions are signed numbers of 32 bits. */
 const kMaxBytes = 0x7fff_ffff;

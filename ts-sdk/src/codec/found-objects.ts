@@ -2,16 +2,8 @@
 // C++: structure.cpp.
 
 import type { Coverage } from "./coverage.js";
-import {
-  assignColumns,
-  countRows,
-  Kind,
-  kNone,
-  readShape,
-  type Shape,
-  Structure,
-  Type,
-} from "./structure.js";
+import { assignColumns, readShape, type Shape } from "./shape.js";
+import { Group, Kind, kNone, Structure, Type } from "./structure.js";
 
 const kMaxStride = 256;
 
@@ -160,16 +152,13 @@ export class FoundObjects {
     const end = new Int32Array(n);
     const shape = new Int32Array(n);
     const typeOf = new Int32Array(n);
-    const rankOf = new Int32Array(n);
     const counts = new Int32Array(this.types.length);
     for (const type of this.#typesOf) counts[type] = (counts[type] as number) + 1;
-    for (let i = 0; i < this.types.length; i += 1) this.type(i).objects = new Int32Array(counts[i] as number);
+    const members = this.types.map((_, type) => new Int32Array(counts[type] as number));
     counts.fill(0);
-    const firstAt = new Int32Array(this.#claimed.length);
     let rank = 0;
     for (let word = 0; word < this.#claimed.length; word += 1) {
       let bits = this.#claimed[word] as number;
-      firstAt[word] = rank;
       for (; bits !== 0; bits &= bits - 1) {
         const position = word * 64 + 2 * (31 - Math.clz32(bits & -bits));
         const object = this.#objectAt[position >>> 1] as number;
@@ -178,48 +167,40 @@ export class FoundObjects {
         shape[rank] = this.#shapesOf[object] as number;
         typeOf[rank] = type;
         const inType = counts[type] as number;
-        rankOf[rank] = inType;
-        this.type(type).objects[inType] = rank;
+        (members[type] as Int32Array)[inType] = rank;
         counts[type] = inType + 1;
         rank += 1;
       }
     }
     end.set(start.subarray(1));
     if (n > 0) end[n - 1] = this.sizeBytes;
-    for (const type of this.types) {
+    const objects = { start, end, shape };
+    const groups = this.types.map((type, i) => new Group(type, objects, members[i] as Int32Array));
+    for (const group of groups) {
+      const { type } = group;
       if (type.kind === Kind.kTable) {
         for (const index of type.shapes) assignColumns(this.shape(index), type);
       } else if (type.kind === Kind.kData) {
-        this.#finishData(type, start, end);
+        this.#finishData(group);
       }
-      Object.assign(type, countRows(type, { start, end, shape }, type.objects));
     }
-    return new Structure(
-      this.sizeBytes,
-      isFlatbuffer,
-      this.#shapes,
-      this.types,
-      { start, end, shape },
-      typeOf,
-      rankOf,
-      firstAt,
-    );
+    return new Structure(this.sizeBytes, isFlatbuffer, this.#shapes, this.types, objects, typeOf, groups);
   }
 
-  #finishData(type: Type, start: Int32Array, end: Int32Array): void {
+  #finishData({ type, objects, members }: Group): void {
     const smallest = new SmallestStride();
     let isAligned = true;
     let isSmall = true;
-    for (const object of type.objects) {
-      const begin = start[object] as number;
-      const size = (end[object] as number) - begin;
+    for (const object of members) {
+      const begin = objects.start[object] as number;
+      const size = (objects.end[object] as number) - begin;
       smallest.add(this.load32(begin), Math.max(size - 4, 0));
       isAligned &&= begin % 8 === 4;
       isSmall &&= size <= 64;
     }
     type.stride = smallest.stride();
     type.isAligned = type.stride !== 0 && type.stride % 8 === 0 && isAligned;
-    type.isWhole = !(type.stride >= 8 && type.objects.length < 8) && isSmall;
+    type.isWhole = !(type.stride >= 8 && members.length < 8) && isSmall;
   }
 }
 

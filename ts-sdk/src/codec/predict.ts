@@ -3,13 +3,17 @@
 
 import { type Arrangement, kSpliceNumbers, type Splices } from "./arrangement.js";
 import { copyBytes } from "./byte-copy.js";
-import { Kind, kNone, type Shape, type Type } from "./structure.js";
+import type { Shape } from "./shape.js";
+import { Kind, kNone, type Type } from "./structure.js";
 
 /** Fills `bytes`, references between objects included. Elements of vectors of references are left out. */
 export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
   const predictor = new Predictor(arrangement, bytes);
-  for (let i = 0; i < arrangement.count; i += 1) {
-    if (arrangement.source[i] !== kNone) predictor.predict(i);
+  for (let i = 0; i < arrangement.count; ) {
+    const behind = arrangement.endOfBlock(i);
+    if (behind > i) predictor.predictBlock(i, behind);
+    else if (arrangement.source[i] !== kNone) predictor.predict(i);
+    i = Math.max(behind, i + 1);
   }
 }
 
@@ -17,7 +21,7 @@ class Predictor {
   readonly #arrangement: Arrangement;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** [shapes] Fields that refer to something. */
+  /** [shapes] Fields that refer to something in tables of the shape's own type. */
   readonly #references: number[][] = [];
 
   constructor(arrangement: Arrangement, bytes: Uint8Array) {
@@ -46,9 +50,7 @@ class Predictor {
       case Kind.kText: {
         const { base, baselineView, source } = this.#arrangement;
         const from = base.objects.start[source[index] as number] as number;
-        const size = Math.min(baselineView.getUint32(from, true), length[index] as number);
-        this.#view.setUint32(at, length[index] as number, true);
-        copyBytes(baselineView, from + 4, this.#view, at + 4, size);
+        copyBytes(baselineView, from + 4, this.#view, at + 4, this.#predictLength(index));
         break;
       }
       case Kind.kData:
@@ -59,12 +61,50 @@ class Predictor {
     }
   }
 
+  /**
+   * Objects that lie side by side in baseline and target alike, each as it was: copied all at once, then what is not
+   * as it was is written over.
+   */
+  predictBlock(first: number, behind: number): void {
+    const { base, baseline, types, type, start, end, shape, shapes, source } = this.#arrangement;
+    const bytes = this.#bytes;
+    const from = base.objects.start[source[first] as number] as number;
+    const to = base.objects.end[source[behind - 1] as number] as number;
+    bytes.set(baseline.subarray(from, to), start[first] as number);
+    for (let i = first; i < behind; i += 1) {
+      const own = types[type[i] as number] as Type;
+      const at = start[i] as number;
+      let size = 0;
+      switch (own.kind) {
+        case Kind.kTable:
+          this.#referFromTable(i, own);
+          size = (shapes[shape[i] as number] as Shape).tableSize;
+          break;
+        case Kind.kText:
+          size = 4 + this.#predictLength(i);
+          break;
+        case Kind.kData:
+          size = 4 + own.stride * (this.#arrangement.length[i] as number);
+          break;
+        default:
+          bytes.fill(0, at, end[i] as number);
+          this.predict(i);
+          continue;
+      }
+      // What is behind an object does not count.
+      for (let k = at + size; k < (end[i] as number); k += 1) bytes[k] = 0;
+    }
+  }
+
   #predictOther(index: number): void {
-    const { baselineView, base, end, source } = this.#arrangement;
-    const size = end[index] as number;
-    const oldSize = base.objects.end[source[index] as number] as number;
-    copyBytes(baselineView, 0, this.#view, 0, Math.min(size, oldSize));
-    if (size >= 4 && oldSize >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
+    const { baselineView, base, start, end, source } = this.#arrangement;
+    const { objects } = base;
+    const from = objects.start[source[index] as number] as number;
+    const oldSize = (objects.end[source[index] as number] as number) - from;
+    const to = start[index] as number;
+    const size = Math.min((end[index] as number) - to, oldSize);
+    copyBytes(baselineView, from, this.#view, to, size);
+    if (from === 0 && to === 0 && size >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
   }
 
   #predictVTable(shape: Shape, at: number): void {
@@ -73,6 +113,34 @@ class Predictor {
     const { offsets } = shape;
     for (let i = 0; i < offsets.length; i += 1) {
       this.#view.setUint16(at + 4 + 2 * i, offsets[i] as number, true);
+    }
+  }
+
+  /** Writes the length of a string. Returns how many of its bytes are known. */
+  #predictLength(index: number): number {
+    const { length, source, start } = this.#arrangement;
+    const count = length[index] as number;
+    this.#view.setUint32(start[index] as number, count, true);
+    return Math.min(this.#arrangement.oldLength(source[index] as number), count);
+  }
+
+  /** Where the vtable of a table that has the shape of its source is, and what the fields refer to. */
+  #referFromTable(index: number, type: Type): void {
+    const { base, baselineView, shapes, shapePosition } = this.#arrangement;
+    const from = base.objects.start[this.#arrangement.source[index] as number] as number;
+    const to = this.#arrangement.start[index] as number;
+    const size = (this.#arrangement.end[index] as number) - to;
+    const shapeIndex = this.#arrangement.shape[index] as number;
+    const { offsets, widths, present, type: owner } = shapes[shapeIndex] as Shape;
+    if (size >= 4) this.#view.setInt32(to, to - (shapePosition[shapeIndex] as number), true);
+    const fields = owner === this.#arrangement.type[index] ? this.#referencesOf(shapeIndex, type) : present;
+    for (let i = 0; i < fields.length; i += 1) {
+      const field = fields[i] as number;
+      const offset = offsets[field] as number;
+      const width = widths[field] as number;
+      if (width < 4 || offset + width > size || type.childOf(field) === kNone) continue;
+      const position = from + offset;
+      this.#refer(to + offset, position + baselineView.getUint32(position, true), index);
     }
   }
 
@@ -89,8 +157,9 @@ class Predictor {
     const newShape = shapes[newIndex] as Shape;
     const isSame = oldIndex === newIndex;
     if (isSame) copyBytes(baselineView, from, this.#view, to, Math.min(oldSize, newSize, oldShape.tableSize));
-    this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
-    const fields = isSame ? this.#referencesOf(newIndex, type) : newShape.present;
+    if (newSize >= 4) this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
+    const isOwn = newShape.type === this.#arrangement.type[index];
+    const fields = isSame && isOwn ? this.#referencesOf(newIndex, type) : newShape.present;
     for (let i = 0; i < fields.length; i += 1) {
       const field = fields[i] as number;
       const oldOffset = oldShape.offsets[field] ?? 0;

@@ -1,183 +1,174 @@
 // RowEntries: where a row of an object has the columns that a patch speaks of. Definition: docs/WIRE_FORMAT.md
-// section 3.5. C++: residual.h, for_each_entry.
+// section 3.5. C++: residual.h, find_entries.
 
-import { Kind, kTailColumns, type ObjectList, type Shape, type Type } from "./structure.js";
+import type { Columns } from "./columns.js";
+import type { EntropyDecoder } from "./entropy-decoder.js";
+import type { Shape } from "./shape.js";
+import { Kind, kTailColumns, type ObjectList, type Type } from "./structure.js";
 
-/** The lanes of a shape that are among the columns. */
-class Match {
+/** Numbers of an entry: its column, the column's place among those that are known and where its models are; the first
+ * byte, counted from `base`, and how many they are. */
+export const kEntryCells = 5;
+export const kColumnOf = 0;
+export const kPlace = 1;
+export const kModelsOf = 2;
+export const kOffset = 3;
+export const kWidth = 4;
+
+/** Entries of a row, by column. */
+export class Entries {
+  cells: Int32Array;
   count = 0;
-  readonly column: Int32Array;
-  readonly offset: Int32Array;
-  readonly width: Int32Array;
 
-  constructor(most: number) {
-    this.column = new Int32Array(most);
-    this.offset = new Int32Array(most);
-    this.width = new Int32Array(most);
+  constructor(capacity: number) {
+    this.cells = new Int32Array(capacity * kEntryCells);
   }
-  add(column: number, shape: Shape, lane: number): void {
-    const n = this.count;
-    this.column[n] = column;
-    this.offset[n] = shape.laneOffset[lane] as number;
-    this.width[n] = shape.laneWidth[lane] as number;
-    this.count = n + 1;
+
+  add(column: number, place: number, models: number, offset: number, width: number): void {
+    let at = this.count * kEntryCells;
+    if (at + kEntryCells > this.cells.length) {
+      const grown = new Int32Array(2 * at + 8 * kEntryCells);
+      grown.set(this.cells);
+      this.cells = grown;
+    }
+    const { cells } = this;
+    cells[at++] = column;
+    cells[at++] = place;
+    cells[at++] = models;
+    cells[at++] = offset;
+    cells[at++] = width;
+    this.count += 1;
   }
 }
 
+/** The entries of all whole tables of a shape, kept as long as the same columns take part. */
+class Plan {
+  readonly entries = new Entries(4);
+  generation = -1;
+}
+
+/** Of one type. */
 export class RowEntries {
-  readonly #shapes: readonly Shape[];
-  /** The columns spoken of, ascending. */
-  #columns: Int32Array = new Int32Array(0);
-  #nColumns = 0;
-  /** First of them behind a table. */
-  #firstTail = 0;
-  #matches = new Map<number, Match>();
-  #lastShape = -1;
-  #lastMatch = new Match(0);
-  /** What find() found: number of the column, first byte, bytes. */
-  count = 0;
-  column = new Int32Array(16);
-  position = new Int32Array(16);
-  width = new Int32Array(16);
+  readonly #decoder: EntropyDecoder;
+  readonly #columns: Columns;
+  /** [shapes] */
+  readonly #plans: (Plan | undefined)[] = [];
+  readonly #others = new Entries(8);
+  /** What find() found. */
+  found: Entries = this.#others;
+  base = 0;
 
-  constructor(shapes: readonly Shape[]) {
-    this.#shapes = shapes;
-  }
-
-  /** From now on it is about the first `n` of these columns. Keeps them. */
-  setColumns(columns: Int32Array, n: number): void {
+  constructor(decoder: EntropyDecoder, columns: Columns) {
+    this.#decoder = decoder;
     this.#columns = columns;
-    this.#nColumns = n;
-    this.#firstTail = firstAtLeast(columns, n, kTailColumns);
-    this.#matches.clear();
-    this.#lastShape = -1;
-    if (this.column.length < 2 * n) {
-      this.column = new Int32Array(2 * n);
-      this.position = new Int32Array(2 * n);
-      this.width = new Int32Array(2 * n);
-    }
   }
 
-  /** Fills `count`, `column`, `position` and `width`, by column. */
-  find(type: Type, objects: ObjectList, object: number, row: number): void {
-    this.count = 0;
+  /** Sets `found` and `base`. */
+  find(type: Type, shapes: readonly Shape[], objects: ObjectList, object: number, row: number): void {
     const start = objects.start[object] as number;
     const end = objects.end[object] as number;
-    if (type.kind === Kind.kTable) {
-      const shape = this.#shapes[objects.shape[object] as number] as Shape;
-      if (end - start < shape.tableSize) this.#findInPart(shape, start, end);
-      else this.#findInTable(objects.shape[object] as number, shape, start, end);
+    if (type.kind === Kind.kTable) this.#findInTable(objects.shape[object] as number, shapes, start, end);
+    else this.#findInLanes(type, start, end, row);
+  }
+
+  #findInTable(index: number, shapes: readonly Shape[], start: number, end: number): void {
+    const shape = shapes[index] as Shape;
+    const { active, nActive, number } = this.#columns;
+    const isWhole = end - start >= shape.tableSize;
+    const hasTail =
+      end - start > shape.tableSize && (number[active[nActive - 1] as number] as number) >= kTailColumns;
+    if (isWhole && !hasTail) {
+      this.found = this.#entriesOf(index, shape);
+      this.base = start;
+      return;
+    }
+    this.#others.count = 0;
+    this.found = this.#others;
+    this.base = 0;
+    this.#match(shape, start, end, this.#others);
+    this.#addLanes(kTailColumns, start + shape.tableSize, end);
+  }
+
+  #findInLanes(type: Type, start: number, end: number, row: number): void {
+    this.#others.count = 0;
+    this.found = this.#others;
+    this.base = 0;
+    if (type.isWhole) {
+      this.#addLanes(0, start, end);
+    } else if (!type.hasLength) {
+      this.#addLanes(0, start + 32 * row, Math.min(end, start + 32 * row + 32));
     } else {
-      let begin = start;
-      let rowEnd = end;
-      let column = 0;
-      if (type.hasLength && !type.isWhole) {
-        const rowsBegin = Math.min(start + 4, end);
-        if (row === 0) {
-          rowEnd = rowsBegin;
-        } else {
-          begin = rowsBegin + (row - 1) * type.rowBytes;
-          rowEnd = Math.min(end, begin + type.rowBytes);
-          column = 1;
-        }
-      } else if (!type.isWhole) {
-        begin = start + 32 * row;
-        rowEnd = Math.min(end, begin + 32);
-      }
-      this.#findLanes(
-        column,
-        begin,
-        rowEnd,
-        column === 0 ? 0 : firstAtLeast(this.#columns, this.#nColumns, column),
-      );
-    }
-  }
-
-  #findInTable(index: number, shape: Shape, start: number, end: number): void {
-    if (this.#lastShape !== index) {
-      let match = this.#matches.get(index);
-      if (match === undefined) {
-        match = this.#match(shape);
-        this.#matches.set(index, match);
-      }
-      this.#lastShape = index;
-      this.#lastMatch = match;
-    }
-    const { count: n, column, offset, width } = this.#lastMatch;
-    for (let i = 0; i < n; i += 1) {
-      this.column[i] = column[i] as number;
-      this.position[i] = start + (offset[i] as number);
-      this.width[i] = width[i] as number;
-    }
-    this.count = n;
-    if (this.#firstTail < this.#nColumns) {
-      this.#findLanes(kTailColumns, start + shape.tableSize, end, this.#firstTail);
-    }
-  }
-
-  /** A table that another object begins in: only the lanes before that, so that work stays linear in the bytes. */
-  #findInPart(shape: Shape, start: number, end: number): void {
-    const { laneColumn, laneOffset, laneWidth } = shape;
-    for (const lane of shape.lanesBefore(end - start)) {
-      const wanted = laneColumn[lane] as number;
-      const at = firstAtLeast(this.#columns, this.#nColumns, wanted);
-      if (at === this.#nColumns || this.#columns[at] !== wanted) continue;
-      const position = start + (laneOffset[lane] as number);
-      if (this.count > 0 && this.column[this.count - 1] === at) this.count -= 1;
-      this.#add(at, position, Math.min(laneWidth[lane] as number, end - position));
+      const rowsBegin = Math.min(start + 4, end);
+      const begin = rowsBegin + (row - 1) * type.rowBytes;
+      if (row === 0) this.#addLanes(0, start, rowsBegin);
+      else this.#addLanes(1, begin, Math.min(end, begin + type.rowBytes));
     }
   }
 
   /** Column `first` is at `begin`, the next four bytes behind it, and so on up to `end`. */
-  #findLanes(first: number, begin: number, end: number, at: number): void {
-    for (let i = at; i < this.#nColumns; i += 1) {
-      const position = begin + 4 * ((this.#columns[i] as number) - first);
+  #addLanes(first: number, begin: number, end: number): void {
+    const { active, nActive, number } = this.#columns;
+    for (let i = this.#firstActive(first, 0); i < nActive; i += 1) {
+      const place = active[i] as number;
+      const column = number[place] as number;
+      const position = begin + 4 * (column - first);
       if (position >= end) break;
-      this.#add(i, position, Math.min(4, end - position));
+      const models = this.#columns.modelsOf(this.#decoder, place);
+      this.#others.add(column, place, models, position, Math.min(4, end - position));
     }
   }
 
-  #add(column: number, position: number, width: number): void {
-    const n = this.count;
-    this.column[n] = column;
-    this.position[n] = position;
-    this.width[n] = width;
-    this.count = n + 1;
-  }
-
-  #match(shape: Shape): Match {
-    const columns = this.#columns;
-    const n = this.#nColumns;
-    const { laneColumn } = shape;
-    const most = Math.min(n, laneColumn.length);
-    const match = new Match(most);
-    // The fewer are looked up among the more.
-    if (n < laneColumn.length) {
-      for (let i = 0; i < n; i += 1) {
-        const wanted = columns[i] as number;
-        const lane = firstAtLeast(laneColumn, laneColumn.length, wanted + 1) - 1;
-        if (lane >= 0 && laneColumn[lane] === wanted) match.add(i, shape, lane);
-      }
-    } else {
-      for (let lane = 0; lane < laneColumn.length; lane += 1) {
-        const wanted = laneColumn[lane] as number;
-        if (laneColumn[lane + 1] === wanted) continue;
-        const i = firstAtLeast(columns, n, wanted);
-        if (i < n && columns[i] === wanted) match.add(i, shape, lane);
-      }
+  #entriesOf(index: number, shape: Shape): Entries {
+    let plan = this.#plans[index];
+    if (plan === undefined) {
+      plan = new Plan();
+      this.#plans[index] = plan;
     }
-    return match;
+    const { entries } = plan;
+    if (plan.generation !== this.#columns.generation) {
+      plan.generation = this.#columns.generation;
+      entries.count = 0;
+      this.#match(shape, 0, shape.tableSize, entries);
+    }
+    return entries;
   }
-}
 
-/** Index of the first of `n` ascending numbers that is not below `wanted`; n: none. */
-function firstAtLeast(numbers: Int32Array, n: number, wanted: number): number {
-  let low = 0;
-  let high = n;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((numbers[middle] as number) < wanted) low = middle + 1;
-    else high = middle;
+  /** Adds the lanes of a table at `start` that begin before `end` and are of active columns. */
+  #match(shape: Shape, start: number, end: number, out: Entries): void {
+    const { active, nActive, number } = this.#columns;
+    const { laneColumn, laneOffset, laneWidth } = shape;
+    let i = 0;
+    for (let lane = 0; lane < laneColumn.length; lane += 1) {
+      const column = laneColumn[lane] as number;
+      // Mostly the next, if any.
+      if (i < nActive && (number[active[i] as number] as number) < column)
+        i = this.#firstActive(column, i + 1);
+      if (i === nActive) break;
+      const place = active[i] as number;
+      const offset = laneOffset[lane] as number;
+      if (number[place] !== column || start + offset >= end) continue;
+      const models = this.#columns.modelsOf(this.#decoder, place);
+      out.add(
+        column,
+        place,
+        models,
+        start + offset,
+        Math.min(laneWidth[lane] as number, end - start - offset),
+      );
+    }
   }
-  return low;
+
+  /** The first active column that is not below `wanted`, from the `from`th on; nActive: none. */
+  #firstActive(wanted: number, from: number): number {
+    const { active, nActive, number } = this.#columns;
+    let low = from;
+    if (low < nActive && (number[active[low] as number] as number) >= wanted) return low;
+    let high = nActive;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((number[active[middle] as number] as number) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }

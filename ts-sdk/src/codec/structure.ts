@@ -1,12 +1,16 @@
 // What a snapshot is made of: its tables, strings and vectors, as find-structure.ts finds them without a schema.
 // Definition: docs/WIRE_FORMAT.md section 3.3. C++: structure.h.
 
+import type { Shape } from "./shape.js";
+
 /** No type, shape or object. */
 export const kNone = -1;
 
 /** Columns of what no field covers: between the vtable offset and the first field, and behind the table. */
-export const kHeadColumns = 0x10000;
-export const kTailColumns = 0x20000;
+export const kHeadColumns = 2 ** 28;
+export const kTailColumns = 2 ** 29;
+/** One behind the last column there can be. */
+export const kEndColumns = 2 ** 30;
 
 export enum Kind {
   /** The root offset and file identifier; all of a buffer that is no FlatBuffer. */
@@ -32,53 +36,7 @@ export enum FieldKind {
   kData = 7,
 }
 
-/** A vtable. Tables of one type have several where fields were left out or padded otherwise. */
-export class Shape {
-  position = 0;
-  type = kNone;
-  readonly size: number;
-  readonly tableSize: number;
-  /** [fields] 0: absent. */
-  readonly offsets: Uint16Array;
-  /** [fields] Bytes up to the next field or the end of the table. */
-  readonly widths: Uint16Array;
-  /** Fields that are not absent. */
-  readonly present: Int32Array;
-  /** Four bytes of a table each, or fewer at the end of a field; by column. Set by assignColumns. */
-  laneColumn = new Int32Array(0);
-  laneOffset = new Int32Array(0);
-  laneWidth = new Int32Array(0);
-
-  constructor(
-    size: number,
-    tableSize: number,
-    offsets: Uint16Array,
-    widths: Uint16Array,
-    present: Int32Array,
-  ) {
-    this.size = size;
-    this.tableSize = tableSize;
-    this.offsets = offsets;
-    this.widths = widths;
-    this.present = present;
-  }
-
-  #byOffset: Uint32Array | undefined;
-
-  /** The lanes that begin in the first `sizeBytes` of a table, by column. Cost: as many, after the first time. */
-  lanesBefore(sizeBytes: number): Uint32Array {
-    const { laneOffset } = this;
-    if (this.#byOffset === undefined) {
-      this.#byOffset = Uint32Array.from(laneOffset.keys());
-      this.#byOffset.sort((a, b) => (laneOffset[a] as number) - (laneOffset[b] as number));
-    }
-    let n = 0;
-    while (n < laneOffset.length && (laneOffset[this.#byOffset[n] as number] as number) < sizeBytes) n += 1;
-    return this.#byOffset.slice(0, n).sort();
-  }
-}
-
-/** Objects of one meaning. */
+/** What objects of one meaning have in common. */
 export class Type {
   readonly kind: Kind;
   /** One row per object, although it is a vector. */
@@ -96,11 +54,6 @@ export class Type {
   shapes: number[] = [];
   /** Number of (field + 1) << 16 | lane in it; of 0: the vtable's. */
   columns = new Map<number, number>();
-  /** Indices of its objects, by position. */
-  objects = new Int32Array(0);
-  /** Of all of them. Set by countRows. */
-  nRows = 0;
-  nBytes = 0;
 
   constructor(kind: Kind) {
     this.kind = kind;
@@ -133,9 +86,6 @@ export class Type {
     copy.fieldChildren = this.fieldChildren;
     copy.shapes = this.shapes.slice();
     copy.columns = new Map(this.columns);
-    copy.objects = this.objects;
-    copy.nRows = this.nRows;
-    copy.nBytes = this.nBytes;
     return copy;
   }
 
@@ -163,22 +113,49 @@ export interface ObjectList {
   readonly shape: Int32Array;
 }
 
-/** Rows and bytes of the objects `members` of a type. */
-export function countRows(
-  type: Type,
-  objects: ObjectList,
-  members: Int32Array,
-): { nRows: number; nBytes: number } {
-  let nRows = type.hasOneRow ? members.length : 0;
-  let nBytes = 0;
-  for (let i = 0; i < members.length; i += 1) {
-    const object = members[i] as number;
-    const size = (objects.end[object] as number) - (objects.start[object] as number);
-    nBytes += size;
-    if (!type.hasOneRow) nRows += type.rowsOf(size);
+/** Objects of one type. */
+export class Group {
+  readonly type: Type;
+  readonly objects: ObjectList;
+  /** Indices in `objects`, by position. */
+  readonly members: Int32Array;
+  #nRows = -1;
+  #nBytes = -1;
+
+  constructor(type: Type, objects: ObjectList, members: Int32Array) {
+    this.type = type;
+    this.objects = objects;
+    this.members = members;
   }
-  return { nRows, nBytes };
+
+  /** Of all of them. Cost: one pass over the objects, the first time. */
+  get nRows(): number {
+    if (this.#nRows < 0) {
+      if (this.type.hasOneRow) this.#nRows = this.members.length;
+      else this.#count();
+    }
+    return this.#nRows;
+  }
+  get nBytes(): number {
+    if (this.#nBytes < 0) this.#count();
+    return this.#nBytes;
+  }
+  #count(): void {
+    const { start, end } = this.objects;
+    let nRows = 0;
+    let nBytes = 0;
+    for (const object of this.members) {
+      const size = (end[object] as number) - (start[object] as number);
+      nBytes += size;
+      nRows += this.type.rowsOf(size);
+    }
+    this.#nRows = nRows;
+    this.#nBytes = nBytes;
+  }
 }
+
+/** Bytes for which Structure knows how many objects begin before. */
+const kBlockShift = 6;
 
 export class Structure {
   readonly sizeBytes: number;
@@ -188,11 +165,12 @@ export class Structure {
   readonly types: readonly Type[];
   /** They cover the buffer without gaps. */
   readonly objects: ObjectList;
-  /** [objects] Type, and place among the objects of the type. */
+  /** [objects] */
   readonly typeOf: Int32Array;
-  readonly rankOf: Int32Array;
-  /** [blocks of 64 bytes] How many objects begin before. */
-  readonly #firstAt: Int32Array;
+  /** [types] */
+  readonly groups: readonly Group[];
+  /** [blocks] How many objects begin before. Made when it is needed first. */
+  #firstAt: Int32Array | undefined;
 
   constructor(
     sizeBytes: number,
@@ -201,8 +179,7 @@ export class Structure {
     types: readonly Type[],
     objects: ObjectList,
     typeOf: Int32Array,
-    rankOf: Int32Array,
-    firstAt: Int32Array,
+    groups: readonly Group[],
   ) {
     this.sizeBytes = sizeBytes;
     this.isFlatbuffer = isFlatbuffer;
@@ -210,101 +187,29 @@ export class Structure {
     this.types = types;
     this.objects = objects;
     this.typeOf = typeOf;
-    this.rankOf = rankOf;
-    this.#firstAt = firstAt;
+    this.groups = groups;
   }
 
   /** Index of the object that holds this byte. Requires: position < sizeBytes. */
   objectAt(position: number): number {
+    this.#firstAt ??= this.#countBlocks();
     const { start } = this.objects;
     const n = start.length;
-    let behind = this.#firstAt[position >>> 6] as number;
+    let behind = this.#firstAt[position >>> kBlockShift] as number;
     // Objects begin at even positions, so these are 32 at most.
     while (behind < n && (start[behind] as number) <= position) behind += 1;
     return behind - 1;
   }
-}
-
-/**
- * Offsets and widths of the fields of the vtable [at, at + size); undefined if the bytes are none. `work.nRead` counts
- * up by the fields that were looked at.
- */
-export function readShape(
-  bytes: DataView,
-  at: number,
-  size: number,
-  work: { nRead: number },
-): Shape | undefined {
-  if (size < 4 || bytes.getUint16(at, true) !== size || size % 2 !== 0) return undefined;
-  const tableSize = bytes.getUint16(at + 2, true);
-  if (tableSize < 4) return undefined;
-  const count = (size - 4) / 2;
-  const offsets = new Uint16Array(count);
-  let nPresent = 0;
-  for (let field = 0; field < count; field += 1) {
-    const offset = bytes.getUint16(at + 4 + 2 * field, true);
-    work.nRead += 1;
-    if (offset === 0) continue;
-    if (offset < 4 || offset >= tableSize) return undefined;
-    offsets[field] = offset;
-    nPresent += 1;
-  }
-  const present = new Int32Array(nPresent);
-  // An offset above, the field below: sorted by offset.
-  const byOffset = new Float64Array(nPresent);
-  for (let field = 0, n = 0; field < count; field += 1) {
-    const offset = offsets[field] as number;
-    if (offset === 0) continue;
-    present[n] = field;
-    byOffset[n] = offset * 0x10000 + field;
-    n += 1;
-  }
-  byOffset.sort();
-  const widths = new Uint16Array(count);
-  let end = tableSize;
-  for (let i = nPresent - 1; i >= 0; i -= 1) {
-    const field = (byOffset[i] as number) % 0x10000;
-    const offset = offsets[field] as number;
-    if (offset === end) return undefined;
-    widths[field] = end - offset;
-    end = offset;
-  }
-  return new Shape(size, tableSize, offsets, widths, present);
-}
-
-/** Fills the lanes of a shape; new columns are added to the type's. */
-export function assignColumns(shape: Shape, type: Type): void {
-  const column: number[] = [];
-  const offset: number[] = [];
-  const width: number[] = [];
-  const add = (key: number, laneOffset: number, laneWidth: number) => {
-    let known = type.columns.get(key);
-    if (known === undefined) {
-      known = type.columns.size;
-      type.columns.set(key, known);
+  #countBlocks(): Int32Array {
+    const { start } = this.objects;
+    const firstAt = new Int32Array((this.sizeBytes >>> kBlockShift) + 1);
+    let block = 0;
+    for (let i = 0; i < start.length; i += 1) {
+      const own = (start[i] as number) >>> kBlockShift;
+      // All blocks up to that of object i, unless one before begins in it too.
+      for (; block <= own; block += 1) firstAt[block] = i;
     }
-    column.push(known);
-    offset.push(laneOffset);
-    width.push(laneWidth);
-  };
-  add(0, 0, 4);
-  let first = shape.tableSize;
-  for (const field of shape.present) {
-    const begin = shape.offsets[field] as number;
-    const size = shape.widths[field] as number;
-    first = Math.min(first, begin);
-    for (let at = 0; at < size; at += 4) {
-      add((field + 1) * 0x10000 + at / 4, begin + at, Math.min(4, size - at));
-    }
+    for (; block < firstAt.length; block += 1) firstAt[block] = start.length;
+    return firstAt;
   }
-  for (let at = 4; at < first; at += 4) {
-    column.push(kHeadColumns + at / 4);
-    offset.push(at);
-    width.push(Math.min(4, first - at));
-  }
-  const order = Uint32Array.from(column.keys());
-  order.sort((a, b) => (column[a] as number) - (column[b] as number) || a - b);
-  shape.laneColumn = Int32Array.from(order, (i) => column[i] as number);
-  shape.laneOffset = Int32Array.from(order, (i) => offset[i] as number);
-  shape.laneWidth = Int32Array.from(order, (i) => width[i] as number);
 }

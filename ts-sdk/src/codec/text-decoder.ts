@@ -2,30 +2,18 @@
 // C++: residual.h, text() and character().
 
 import { type EntropyDecoder, kNibbleCells } from "./entropy-decoder.js";
+import { kModels } from "./model-layout.js";
 
 export class TextReader {
   readonly #decoder: EntropyDecoder;
-  readonly #isRaw: number;
-  readonly #lengthStep: number;
-  readonly #prefix: number;
-  readonly #suffix: number;
-  /** By the high half of the character before; by the high half of the same. */
-  readonly #high: number;
-  readonly #low: number;
 
   constructor(decoder: EntropyDecoder) {
     this.#decoder = decoder;
-    this.#isRaw = decoder.bits(1);
-    this.#lengthStep = decoder.numbers(1);
-    this.#prefix = decoder.numbers(1);
-    this.#suffix = decoder.numbers(1);
-    this.#high = decoder.nibbles(16);
-    this.#low = decoder.nibbles(16);
   }
 
   character(previous: number): number {
-    const high = this.#decoder.nibble(this.#high + (previous >>> 4) * kNibbleCells);
-    return (high << 4) | this.#decoder.nibble(this.#low + high * kNibbleCells);
+    const high = this.#decoder.readNibble(kModels.high + (previous >>> 4) * kNibbleCells);
+    return (high << 4) | this.#decoder.readNibble(kModels.low + high * kNibbleCells);
   }
 
   /** Fills [begin, end) of `bytes` with characters. */
@@ -44,17 +32,17 @@ export class TextReader {
   text(source: Uint8Array, predictedLength: number, bytes: Uint8Array, start: number, end: number): boolean {
     const decoder = this.#decoder;
     const room = end - start;
-    if (decoder.bit(this.#isRaw)) {
+    if (decoder.readBit(kModels.isRawText) !== 0) {
       this.characters(bytes, start, end, 0);
       return true;
     }
-    const zigzag = decoder.number(this.#lengthStep);
+    const zigzag = decoder.readNumber(kModels.lengthStep);
     const length = (predictedLength + ((zigzag >>> 1) ^ -(zigzag & 1))) >>> 0;
     if (room < 5 || length > room - 5) return false;
     const most = Math.min(source.length, length);
-    const prefix = decoder.number(this.#prefix);
+    const prefix = decoder.readNumber(kModels.prefix);
     if (prefix > most) return false;
-    const suffix = decoder.number(this.#suffix);
+    const suffix = decoder.readNumber(kModels.suffix);
     if (suffix > most - prefix) return false;
     for (let i = 0; i < 4; i += 1) bytes[start + i] = length >>> (8 * i);
     const begin = start + 4;

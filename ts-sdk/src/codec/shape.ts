@@ -1,0 +1,120 @@
+// Shape: a vtable, and where the columns of its tables are. Definition: docs/WIRE_FORMAT.md section 3.3. C++:
+// structure.h.
+
+import { kHeadColumns, kNone, type Type } from "./structure.js";
+
+/** A vtable. Tables of one type have several where fields were left out or padded otherwise. */
+export class Shape {
+  position = 0;
+  type = kNone;
+  readonly size: number;
+  readonly tableSize: number;
+  /** [fields] 0: absent. */
+  readonly offsets: Uint16Array;
+  /** [fields] Bytes up to the next field or the end of the table. */
+  readonly widths: Uint16Array;
+  /** Fields that are not absent. */
+  readonly present: Int32Array;
+  /** Four bytes of a table each, or fewer at the end of a field; by column. Set by assignColumns. */
+  laneColumn = new Int32Array(0);
+  laneOffset = new Int32Array(0);
+  laneWidth = new Int32Array(0);
+
+  constructor(
+    size: number,
+    tableSize: number,
+    offsets: Uint16Array,
+    widths: Uint16Array,
+    present: Int32Array,
+  ) {
+    this.size = size;
+    this.tableSize = tableSize;
+    this.offsets = offsets;
+    this.widths = widths;
+    this.present = present;
+  }
+}
+
+/**
+ * Offsets and widths of the fields of the vtable [at, at + size); undefined if the bytes are none. `work.nRead` counts
+ * up by the fields that were looked at.
+ */
+export function readShape(
+  bytes: DataView,
+  at: number,
+  size: number,
+  work: { nRead: number },
+): Shape | undefined {
+  if (size < 4 || bytes.getUint16(at, true) !== size || size % 2 !== 0) return undefined;
+  const tableSize = bytes.getUint16(at + 2, true);
+  if (tableSize < 4) return undefined;
+  const count = (size - 4) / 2;
+  const offsets = new Uint16Array(count);
+  let nPresent = 0;
+  for (let field = 0; field < count; field += 1) {
+    const offset = bytes.getUint16(at + 4 + 2 * field, true);
+    work.nRead += 1;
+    if (offset === 0) continue;
+    if (offset < 4 || offset >= tableSize) return undefined;
+    offsets[field] = offset;
+    nPresent += 1;
+  }
+  const present = new Int32Array(nPresent);
+  // An offset above, the field below: sorted by offset.
+  const byOffset = new Float64Array(nPresent);
+  for (let field = 0, n = 0; field < count; field += 1) {
+    const offset = offsets[field] as number;
+    if (offset === 0) continue;
+    present[n] = field;
+    byOffset[n] = offset * 0x10000 + field;
+    n += 1;
+  }
+  byOffset.sort();
+  const widths = new Uint16Array(count);
+  let end = tableSize;
+  for (let i = nPresent - 1; i >= 0; i -= 1) {
+    const field = (byOffset[i] as number) % 0x10000;
+    const offset = offsets[field] as number;
+    if (offset === end) return undefined;
+    widths[field] = end - offset;
+    end = offset;
+  }
+  return new Shape(size, tableSize, offsets, widths, present);
+}
+
+/** Fills the lanes of a shape; new columns are added to the type's. */
+export function assignColumns(shape: Shape, type: Type): void {
+  const column: number[] = [];
+  const offset: number[] = [];
+  const width: number[] = [];
+  const add = (key: number, laneOffset: number, laneWidth: number) => {
+    let known = type.columns.get(key);
+    if (known === undefined) {
+      known = type.columns.size;
+      type.columns.set(key, known);
+    }
+    column.push(known);
+    offset.push(laneOffset);
+    width.push(laneWidth);
+  };
+  add(0, 0, 4);
+  let first = shape.tableSize;
+  for (const field of shape.present) {
+    const begin = shape.offsets[field] as number;
+    const size = shape.widths[field] as number;
+    first = Math.min(first, begin);
+    for (let at = 0; at < size; at += 4) {
+      add((field + 1) * 0x10000 + at / 4, begin + at, Math.min(4, size - at));
+    }
+  }
+  for (let at = 4; at < first; at += 4) {
+    column.push(kHeadColumns + at / 4);
+    offset.push(at);
+    width.push(Math.min(4, first - at));
+  }
+  const order = Uint32Array.from(column.keys());
+  order.sort((a, b) => (column[a] as number) - (column[b] as number) || a - b);
+  shape.laneColumn = Int32Array.from(order, (i) => column[i] as number);
+  shape.laneOffset = Int32Array.from(order, (i) => offset[i] as number);
+  shape.laneWidth = Int32Array.from(order, (i) => width[i] as number);
+}
