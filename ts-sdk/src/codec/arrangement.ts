@@ -49,6 +49,7 @@ export class Arrangement implements ObjectList {
   types: readonly Type[];
   /** The baseline's, then new ones. */
   shapes: readonly Shape[];
+  /** Those of placed tables that no vtable of the baseline has, in the order in which they came. */
   readonly freshShapes: number[] = [];
   readonly splices: Splices[] = [];
 
@@ -76,6 +77,9 @@ export class Arrangement implements ObjectList {
 
   /** [types] */
   readonly #nPlaced: Int32Array;
+  /** Shapes that are vtables of the baseline, or in `freshShapes`; made when it is needed first. */
+  #hasVTable: Set<number> | undefined;
+  #lastShape = -1;
   /** `types` and `shapes` once they are no longer the baseline's. */
   #types: Type[] | undefined;
   #shapes: Shape[] | undefined;
@@ -149,7 +153,6 @@ export class Arrangement implements ObjectList {
     assignColumns(shape, type);
     const index = this.#shapes.push(shape) - 1;
     type.shapes.push(index);
-    this.freshShapes.push(index);
     return index;
   }
 
@@ -207,8 +210,22 @@ export class Arrangement implements ObjectList {
       start = isAligned ? ((start + 4) & -8) - 4 : start & -4;
     }
     if (start % 2 !== 0) return -1;
+    if (type.kind === Kind.kTable) this.#noteShape(shape);
     this.#push(start, end, shape, typeIndex, source, spliced, count, isFresh);
     return start;
+  }
+
+  /** Of a placed table: if no vtable of the baseline is of this shape, one is to come. */
+  #noteShape(shape: number): void {
+    if (shape === this.#lastShape) return;
+    this.#lastShape = shape;
+    if (this.#hasVTable === undefined) {
+      const { members } = this.base.groups[1] as Group;
+      this.#hasVTable = new Set(Array.from(members, (object) => this.base.objects.shape[object] as number));
+    }
+    if (this.#hasVTable.has(shape)) return;
+    this.#hasVTable.add(shape);
+    this.freshShapes.push(shape);
   }
 
   /** Bytes like nothing in the baseline. */
