@@ -54,7 +54,7 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
 // touched. Allocates at most the declared size, after checking it. Work: linear in patch plus target.
 // Errors: kWrongBaseline (other size), kDigestMismatch, kMalformed (also where the baseline is not the sender's),
 // kSnapshotTooBig. After any of them the state can be had again whole (GetState).
-// `context`: as in make_patch(); a patch that continues one is malformed without it. After an error it is closed.
+// `context`: as in make_patch(); a patch that continues one is kWrongBaseline without it. After an error it is closed.
 [[nodiscard]] Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const Limits& limits,
                                               PatchContext* context = nullptr);
 
