@@ -84,8 +84,9 @@ void SnapshotStore::release_whole() {
 void SnapshotStore::drop_oldest() {
   std::size_t bytes = memory_bytes();
   const TimePoint now = entries_.back().published_at;
+  // Of unknown age is what was published without a time, and what another process saved.
   const auto is_old = [&](const VersionedSnapshot& entry) {
-    return now - entry.published_at > limits_.max_history_age;
+    return entry.published_at != TimePoint{} && now - entry.published_at > limits_.max_history_age;
   };
   while (entries_.size() > 1 && (entries_.size() > limits_.max_history_versions || bytes > limits_.max_history_bytes ||
                                  is_old(entries_.front()))) {

@@ -123,7 +123,8 @@ void Room::add_topic(const TopicSpec& spec) {
 }
 
 void Room::publish(Entry& entry) {
-  Result<std::optional<TopicUpdate>> published = entry.topic.publish(game_.snapshot(entry.topic.info().name), steady_now());
+  Result<std::optional<TopicUpdate>> published =
+      entry.topic.publish(game_.snapshot(entry.topic.info().name), steady_now());
   if (!published) {
     if (!std::exchange(entry.too_big, true)) {
       log_.error("topic " + entry.topic.info().name + " stands still: " + published.error().detail,

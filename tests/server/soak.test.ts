@@ -18,7 +18,8 @@ const kRemembered = 64;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  server = await ServerProcess.start({ dev: true });
+  // All clients are in this process: a world whose patches they can all decode ten times a second.
+  server = await ServerProcess.start({ dev: true, args: ["--bodies", "200"] });
 });
 
 afterAll(async () => {

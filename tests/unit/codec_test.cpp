@@ -377,7 +377,8 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
       test::play(world, random);
       const Bytes next = world.build();
       Bytes patch;
-      if (!codec::encode_moved(context, baseline, codec::find_structure(next), false, next, patch)) context = context_of(next);
+      if (!codec::encode_moved(context, baseline, codec::find_structure(next), false, next, patch))
+        context = context_of(next);
       baseline = next;
     }
     if (seed % 3 == 0) baseline = first;

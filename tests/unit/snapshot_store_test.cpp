@@ -53,6 +53,11 @@ TEST_CASE("SnapshotStore: what is older than the bound goes with the next versio
   CHECK(store.size() == 11);
   CHECK(store.find(Version{20}) != nullptr);
   CHECK(store.find(Version{19}) == nullptr);
+  // What another process saved has no age: it waits for the other bounds.
+  SnapshotStore restored(limits);
+  restored.push(Version{1}, filled(10));
+  restored.push(Version{2}, filled(10), nullptr, start);
+  CHECK(restored.find(Version{1}) != nullptr);
 }
 
 TEST_CASE("SnapshotStore: versions that are not whole any more come back byte for byte") {

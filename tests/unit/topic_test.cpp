@@ -40,13 +40,15 @@ TEST_CASE("Topic: the patch of an update leads from the last version to this one
   test::Random random(1);
   Bytes state = test::random_bytes(random, 3000);
   SnapshotPtr held = (**topic.publish(state)).snapshot;
+  PatchContext context;
   for (int i = 0; i < 50; ++i) {
     state[test::pick(random, 0, state.size() - 1)] ^= std::byte{1};
     const auto update = topic.publish(state);
     REQUIRE(update.has_value());
     REQUIRE(update->has_value());
-    const auto applied = apply_patch(*held, *(**update).patch, limits);
+    const auto applied = apply_patch(*held, *(**update).patch, limits, &context);
     REQUIRE(applied.has_value());
+    CHECK((**update).continues == read_patch_header(*(**update).patch)->continues);
     CHECK((*applied)->digest() == topic.position().digest);
     held = *applied;
   }

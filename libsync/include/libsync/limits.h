@@ -24,10 +24,9 @@ struct Limits {
   std::uint32_t messages_per_second = 60;
   std::uint32_t messages_burst = 120;
   std::uint32_t max_rate_violations = 240;
-  // Highest format of the patches that a server sends; clients that understand less are refused. Format 2 makes them
-  // much smaller, but a client in JavaScript still needs some milliseconds for one in which thousands of values
-  // changed.
-  std::uint8_t patch_format = 1;
+  // Format of the patches that a server sends; clients that understand less are refused. Format 1 is larger by far, and
+  // has no contexts.
+  std::uint8_t patch_format = 2;
   // Patches that continue a topic's context, before it is begun anew for receivers that came late. Until then these get
   // patches that stand alone, which are larger.
   std::uint32_t min_patches_per_context = 32;

@@ -9,6 +9,7 @@ import {
   initHash,
   makeSnapshot,
   PartAssembler,
+  PatchContext,
   type Position,
   type Snapshot,
   wire,
@@ -37,6 +38,8 @@ export interface Held {
   readonly parts: PartAssembler;
   version: bigint;
   snapshot: Snapshot;
+  /** Of the patches so far. */
+  readonly context: PatchContext;
 }
 
 /** Bytes of a control message. */
@@ -200,6 +203,7 @@ export class Peer {
       parts: new PartAssembler(kMaxSnapshotBytes),
       version: cached?.version ?? 0n,
       snapshot: cached?.snapshot ?? makeSnapshot(new Uint8Array(0)),
+      context: new PatchContext(),
     });
   }
 
@@ -217,7 +221,7 @@ export class Peer {
       throw new Error(`a patch from version ${frame.source.baseVersion}, held is ${held.version}`);
     }
     const baseline = isFull ? makeSnapshot(new Uint8Array(0)) : held.snapshot;
-    held.snapshot = applyPatch(baseline, whole.body, { maxSnapshotBytes: kMaxSnapshotBytes });
+    held.snapshot = applyPatch(baseline, whole.body, { maxSnapshotBytes: kMaxSnapshotBytes }, held.context);
     held.version = frame.version;
     held.updates.push({
       kind: frame.source.kind,

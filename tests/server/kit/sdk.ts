@@ -11,6 +11,7 @@ export {
   ErrorCode,
   initHash,
   makeSnapshot,
+  PatchContext,
   type Position,
   type Snapshot,
   SyncError,
