@@ -83,7 +83,8 @@ function applyInPlace(
   digest: bigint,
   { log, reusesBytes }: PatchContext,
 ): Snapshot {
-  const bytes = reusesBytes ? baseline.bytes : baseline.bytes.slice();
+  // Not slice(), which makes zeros first.
+  const bytes = reusesBytes ? baseline.bytes : new Uint8Array(baseline.bytes);
   log.open(bytes, reusesBytes);
   try {
     if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");

@@ -382,7 +382,7 @@ export class Arrangement implements ObjectList {
 
   /**
    * Behind the last of the objects from `first` on that lie side by side as their sources do, each of the same size and
-   * shape and the only one that comes from its source; `first` if it is none.
+   * shape; `first` if it is none.
    */
   endOfBlock(first: number): number {
     const { objects } = this.base;
@@ -392,7 +392,7 @@ export class Arrangement implements ObjectList {
     const shift = (start[first] as number) - (objects.start[from] as number);
     let i = first;
     for (let own = from; i < count && source[i] === own; i += 1, own += 1) {
-      if (this.#copyAt[own] !== i || (end[i] as number) - (objects.end[own] as number) !== shift) break;
+      if ((end[i] as number) - (objects.end[own] as number) !== shift) break;
       if (shape[i] !== objects.shape[own] || spliced[i] !== kNone) break;
     }
     return i;
