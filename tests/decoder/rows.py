@@ -42,6 +42,7 @@ class ColumnModels:
 
     def __init__(self):
         self.shared = SharedModels()
+        self.known = 0  # columns, of all types
         self.active = (Bit(SELDOM), Bit(MOSTLY))  # AC
         self.order = [Nibble() for _ in range(3)]  # O
         self.how_many = Number()  # K
@@ -94,6 +95,8 @@ class Rows:
         if not own.columns or stream.bit(own.has_new):
             n = stream.number(models.how_many) + 1
             require(n + len(own.columns) <= size, "more columns than bytes")
+            models.known += n
+            require(models.known <= 65536, "too many columns")
             number = -1
             for _ in range(n):
                 number += 1 + stream.number(models.column)

@@ -396,4 +396,24 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
   }
 }
 
+TEST_CASE("decode: a stream cannot make more columns known than any game has") {
+  for (const std::uint32_t n : {0x10000u, 0x10001u}) {
+    CAPTURE(n);
+    codec::Context context = context_of(Bytes(100'000, std::byte{1}));
+    codec::Models models;
+    models.types.resize(2);
+    codec::EncoderWork work;
+    codec::Encoder encoder(work);
+    encoder.bit(models.types[0].is_any[0], true);
+    encoder.number(models.n_columns, n - 1);
+    for (std::uint32_t i = 0; i < n; ++i) encoder.number(models.column_gap, 0);
+    encoder.number(models.count, 1 << 20);  // more rows than there are
+    Bytes stream;
+    encoder.finish(stream);
+    Bytes bytes(100'000, std::byte{1});
+    CHECK(!codec::decode_in_place(context, stream, bytes.data(), nullptr));
+    CHECK(context.models.types[0].columns.size() == (n <= 0x10000 ? n : 0));
+  }
+}
+
 }  // namespace libsync

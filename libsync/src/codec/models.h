@@ -65,6 +65,9 @@ struct Gaps {
   Number far;
 };
 
+// All types of a context together know at most so many, whatever a stream says; a table has at most 16,384.
+inline constexpr std::size_t kMaxKnownColumns = 65536;
+
 struct TypeModel {
   std::uint64_t stamp = 0;  // another one when other columns take part
   bool was_any = false;
@@ -118,6 +121,7 @@ struct Models {
   TextModels texts;
   ArrangementModels arrangement;
   std::vector<TypeModel> types;
+  std::size_t n_known_columns = 0;  // of all types
   std::vector<ValueModel> values;
   std::vector<Nibble> nibbles;
 };

@@ -268,6 +268,8 @@ class ResidualCoder {
         coder_.number(models_.n_columns, static_cast<std::uint32_t>(work_.new_columns.size()) - 1) + 1;
     // Each is of at least one byte.
     if (n > group.n_bytes - std::min<std::uint64_t>(group.n_bytes, model_->columns.size())) return false;
+    if (n > kMaxKnownColumns - models_.n_known_columns) return false;
+    models_.n_known_columns += n;
     work_.new_columns.resize(n);
     std::vector<ColumnModel>& known = model_->columns;
     const std::size_t n_known = known.size();

@@ -30,8 +30,11 @@ export class Columns {
   /** Whether any that takes part is predicted from its steps. */
   isPredicting = false;
 
-  /** Reads which columns of the rows of `group` take part. `isNewColumn`: a bit's model. False: malformed. */
-  read(decoder: EntropyDecoder, isNewColumn: number, group: Group): boolean {
+  /**
+   * Reads which columns of the rows of `group` take part. `isNewColumn`: a bit's model. `room`: how many more all types
+   * together may come to know. False: malformed.
+   */
+  read(decoder: EntropyDecoder, isNewColumn: number, group: Group, room: number): boolean {
     const { count } = this;
     let isOther = false;
     let isPredicting = false;
@@ -51,7 +54,7 @@ export class Columns {
     }
     this.isPredicting = isPredicting;
     if (count === 0 || decoder.readBit(isNewColumn) !== 0) {
-      if (!this.#readNew(decoder, group.nBytes)) return false;
+      if (!this.#readNew(decoder, Math.min(group.nBytes - count, room))) return false;
       isOther = true;
     }
     if (isOther) this.#listActive();
@@ -69,10 +72,10 @@ export class Columns {
     return models;
   }
 
-  #readNew(decoder: EntropyDecoder, nBytes: number): boolean {
+  #readNew(decoder: EntropyDecoder, most: number): boolean {
     const n = decoder.readNumber(kModels.nColumns) + 1;
     // Each is of at least one byte.
-    if (n > nBytes - this.count) return false;
+    if (n > most) return false;
     const added = new Int32Array(n);
     let next = 0;
     for (let i = 0; i < n; i += 1) {

@@ -9,6 +9,8 @@ export class Models {
   readonly decoder = newDecoder();
   /** [types] */
   readonly types: readonly TypeModel[];
+  /** How many columns all types together may still come to know. */
+  columnRoom = 65536;
   /** What the vtables that were added take. */
   nShapeBytes = 0;
 

@@ -42,7 +42,9 @@ export class RowDecoder {
       type.motions.clear();
       return true;
     }
-    if (!type.readColumns(group)) return false;
+    const nKnown = type.columns.count;
+    if (!type.readColumns(group, this.#models.columnRoom)) return false;
+    this.#models.columnRoom -= type.columns.count - nKnown;
     this.#group = group;
     this.#type = type;
     this.#rank = 0;

@@ -54,9 +54,9 @@ export class TypeModel {
     this.#farGap = decoder.number(kEvenNibble);
   }
 
-  /** Which columns take part. False: malformed. */
-  readColumns(group: Group): boolean {
-    return this.columns.read(this.#decoder, this.#isNewColumn, group);
+  /** Which columns take part. `room`: how many more all types may come to know. False: malformed. */
+  readColumns(group: Group, room: number): boolean {
+    return this.columns.read(this.#decoder, this.#isNewColumn, group, room);
   }
   /** Whether a row with motions has an entry that is other than expected. */
   readIsAgain(): boolean {
