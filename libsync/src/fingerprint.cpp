@@ -69,15 +69,16 @@ void Fingerprints::finish() {
 void Fingerprints::update(BytesView bytes, std::span<const std::uint32_t> chunks) {
   SYNC_ASSERT(bytes.size() == size_bytes_);
   const std::size_t chunk_size = chunk_size_bytes(bytes.size());
-  std::uint64_t touched_groups = 0;
-  static_assert(kMaxChunks / kGroupChunks <= 64);
+  std::array<std::uint64_t, kMaxChunks / kGroupChunks / 64> touched_groups{};
   for (const std::uint32_t chunk : chunks) {
     const std::size_t begin = chunk * chunk_size;
     chunks_[chunk] = hash(bytes.data() + begin, std::min(chunk_size, bytes.size() - begin));
-    touched_groups |= std::uint64_t{1} << chunk / kGroupChunks;
+    touched_groups[chunk / kGroupChunks / 64] |= std::uint64_t{1} << chunk / kGroupChunks % 64;
   }
-  for (; touched_groups != 0; touched_groups &= touched_groups - 1)
-    hash_group(static_cast<std::size_t>(std::countr_zero(touched_groups)));
+  for (std::size_t word = 0; word < touched_groups.size(); ++word) {
+    for (std::uint64_t bits = touched_groups[word]; bits != 0; bits &= bits - 1)
+      hash_group(64 * word + static_cast<std::size_t>(std::countr_zero(bits)));
+  }
   hash_root();
 }
 

@@ -97,7 +97,7 @@ def xxh3(data):
 
 def chunk_size(size):
     chunk = 1024
-    while chunk * 4096 < size:
+    while chunk * 16384 < size:
         chunk *= 2
     return chunk
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "libsync/snapshot.h"
 #include "unit/support.h"
 
@@ -9,9 +11,9 @@ namespace libsync {
 
 TEST_CASE("chunk_size_bytes: a power of two, at least 1,024, at most 4,096 chunks") {
   CHECK(chunk_size_bytes(0) == 1024);
-  CHECK(chunk_size_bytes(1024 * 4096) == 1024);
-  CHECK(chunk_size_bytes(1024 * 4096 + 1) == 2048);
-  CHECK(chunk_size_bytes(16u << 20) == 4096);
+  CHECK(chunk_size_bytes(1024 * 16384) == 1024);
+  CHECK(chunk_size_bytes(1024 * 16384 + 1) == 2048);
+  CHECK(chunk_size_bytes(64u << 20) == 4096);
   for (std::size_t size = 1; size < (std::size_t{1} << 31); size = size * 3 + 1) {
     const std::size_t chunk = chunk_size_bytes(size);
     CHECK((chunk & (chunk - 1)) == 0);
@@ -66,6 +68,27 @@ TEST_CASE("Snapshot: keeps its bytes and their digest") {
   CHECK(snapshot->digest() == digest_of(bytes));
   CHECK(reinterpret_cast<std::uintptr_t>(snapshot->bytes().data()) % 16 == 0);
   CHECK(Snapshot::empty()->size_bytes() == 0);
+}
+
+TEST_CASE("Fingerprints: update() gives what hashing everything gives") {
+  test::Random random(5);
+  for (const std::size_t size : {1u, 1024u, 5000u, 300'000u, 9'000'000u}) {
+    CAPTURE(size);
+    Bytes bytes = test::random_bytes(random, size);
+    Fingerprints fingerprints = Fingerprints::of(bytes);
+    for (int round = 0; round < 5; ++round) {
+      std::vector<std::uint32_t> touched;
+      for (int i = 0; i < 20; ++i) {
+        const std::size_t at = test::pick(random, 0, size - 1);
+        bytes[at] ^= std::byte{1};
+        touched.push_back(static_cast<std::uint32_t>(at / chunk_size_bytes(size)));
+      }
+      fingerprints.update(bytes, touched);
+      const Fingerprints anew = Fingerprints::of(bytes);
+      CHECK(fingerprints.digest() == anew.digest());
+      CHECK(std::ranges::equal(fingerprints.chunks(), anew.chunks()));
+    }
+  }
 }
 
 }  // namespace libsync

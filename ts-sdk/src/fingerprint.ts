@@ -8,7 +8,7 @@ import { kChunkRoom, kChunksAt, kHashesAt, kLeastBytes, kMostHashes, makeXxh3Mod
 /** Fingerprints in one group. */
 export const kGroupSize = 64;
 const kMinChunkBytes = 1024;
-const kMaxChunks = 4096;
+const kMaxChunks = 16384;
 
 /** What makeXxh3Module() exports. */
 interface Xxh3Module {

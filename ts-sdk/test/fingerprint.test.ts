@@ -25,11 +25,11 @@ describe("fingerprint", () => {
   });
 
   test("chunkSize: is the smallest power of two that is at least 1,024 and makes at most 4,096 chunks", () => {
-    const limit = 1024 * 4096;
+    const limit = 1024 * 16384;
     expect([0, 1, 1024, limit].map(chunkSize)).toEqual([1024, 1024, 1024, 1024]);
     expect([limit + 1, 2 * limit, 2 * limit + 1].map(chunkSize)).toEqual([2048, 2048, 4096]);
     expect(chunkCount(0)).toBe(0);
-    expect(chunkCount(2 * limit)).toBe(4096);
+    expect(chunkCount(2 * limit)).toBe(16384);
   });
 
   test("digest: of the empty snapshot is the hash of eight zero bytes", () => {

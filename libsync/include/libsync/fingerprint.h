@@ -11,8 +11,8 @@
 
 namespace libsync {
 
-// A snapshot has at most this many chunks, so that all fingerprints together are at most 32 KiB.
-inline constexpr std::size_t kMaxChunks = 4096;
+// A snapshot has at most this many chunks, so that all fingerprints together are at most 128 KiB.
+inline constexpr std::size_t kMaxChunks = 16384;
 inline constexpr std::size_t kMinChunkBytes = 1024;
 
 // Bytes per chunk of a snapshot of `size_bytes`: a power of two fixed by the format.

@@ -321,10 +321,18 @@ class ResidualCoder {
   void find_in_odd_table(const Object& object) {
     auto next = work_.active.begin();
     for_each_entry(*type_, schema_->shapes, object, 0, [&](std::uint32_t column, Entry entry) {
-      while (next != work_.active.end() && next->column < column) ++next;
+      next = first_at(next, column);
       if (next == work_.active.end() || next->column != column) return;
       work_.found.push_back({static_cast<std::uint32_t>(next - work_.active.begin()), entry});
     });
+  }
+  // The first active column from `from` on that is not below `column`: mostly near, but a stream may name many.
+  std::vector<ActiveColumn>::iterator first_at(std::vector<ActiveColumn>::iterator from, std::uint32_t column) {
+    for (int i = 0; i < 4; ++i, ++from) {
+      if (from == work_.active.end() || from->column >= column) return from;
+    }
+    const auto is_below = [](const ActiveColumn& active, std::uint32_t wanted) { return active.column < wanted; };
+    return std::lower_bound(from, work_.active.end(), column, is_below);
   }
   // Where columns are four bytes apart.
   void find_in_vector(const Object& object, std::uint32_t row) {
@@ -343,7 +351,7 @@ class ResidualCoder {
     plan.found.clear();
     auto next = work_.active.begin();
     for (const Lane& lane : shape.lanes) {
-      while (next != work_.active.end() && next->column < lane.column) ++next;
+      next = first_at(next, lane.column);
       if (next == work_.active.end()) break;
       if (next->column == lane.column)
         plan.found.push_back({static_cast<std::uint32_t>(next - work_.active.begin()), {lane.offset, lane.width}});
