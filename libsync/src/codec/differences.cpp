@@ -143,6 +143,7 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
   std::vector<std::vector<std::uint32_t>> first_rows(n_types);
   DifferingBytes differing(baseline, target, ranges);
   std::uint32_t at = differing.next(0);
+  bool is_dense = false;
   while (at != kNone) {
     const RankedObject& object = structure.objects[structure.object_at(at)];
     const Type& type = structure.types()[object.type];
@@ -151,8 +152,16 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
       all[object.type].texts.push_back(object.rank);
       at = differing.next(object.end);
     } else if (type.kind == Kind::kTable && structure.shapes()[object.shape].table_size == object.end - object.start) {
-      at = add_table_changes(structure.shapes()[object.shape], object, object.rank, at, baseline.data(), target.data(),
-                             differing, changes);
+      const Shape& shape = structure.shapes()[object.shape];
+      const std::size_t before = changes.size();
+      if (is_dense) {
+        add_changes(type, structure.shapes(), object, 0, object.rank, baseline.data(), target.data(), changes);
+        at = differing.next(object.end);
+      } else {
+        at = add_table_changes(shape, object, object.rank, at, baseline.data(), target.data(), differing, changes);
+      }
+      // Where one has many changes the next mostly has too: then it is quicker to look at all its lanes.
+      is_dense = 4 * (changes.size() - before) >= shape.lanes.size();
     } else {
       std::uint32_t row = object.rank, in_object = 0, end = object.end;
       if (!type.has_one_row()) {
