@@ -24,7 +24,7 @@ Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint3
   n_placed_.resize(types().size());
   placed.reserve(base.objects.size() + 16);
   has_vtable_.resize(shapes().size());
-  for (const Object& vtable : base.groups[1].objects) has_vtable_[vtable.shape] = true;
+  for (const Object& vtable : base.groups[1].objects) has_vtable_[vtable.shape] = 1;
   first_of_kind_.resize(shapes().size(), kNone);
   at_alignment_.resize(shapes().size(), {kNone, kNone});
   for (const Type& type : types()) {
@@ -64,7 +64,7 @@ std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
   const auto index = static_cast<std::uint32_t>(schema.shapes.size());
   schema.shapes.push_back(std::move(shape));
   schema.types[type].shapes.push_back(index);
-  has_vtable_.push_back(false);
+  has_vtable_.push_back(0);
   return index;
 }
 
@@ -141,24 +141,34 @@ void Arrangement::finish() {
   result_.is_flatbuffer = base.is_flatbuffer;
   result_.n_unexplained = base.n_unexplained;
   result_.groups.resize(n_types);
-  result_.objects.reserve(placed.size());
+  result_.objects.resize(placed.size());
   members_.resize(placed.size());
   member_begin_.assign(n_types + 1, 0);
+  // Of each type: where its next member goes, in members_ and in its group.
+  struct Next {
+    std::uint32_t* member;
+    Object* object;
+    std::uint32_t rank;
+  };
+  std::vector<Next> nexts;
   for (std::size_t type = 0; type < n_types; ++type) {
     member_begin_[type + 1] = member_begin_[type] + n_placed_[type];
-    result_.groups[type].objects.reserve(n_placed_[type]);
+    result_.groups[type].objects.resize(n_placed_[type]);
+    nexts.push_back({members_.data() + member_begin_[type], result_.groups[type].objects.data(), 0});
   }
-  is_all_known_.assign(n_types, true);
+  is_all_known_.assign(n_types, 1);
   shape_position_.assign(shapes().size(), 0);
   references_.resize(shapes().size());
   copies_.assign(base.objects.size() + 1, kNone);
   std::size_t n_copied = 0;
-  std::vector<std::uint32_t> next_member = member_begin_;
   for (std::uint32_t i = 0; i < placed.size(); ++i) {
     const Placed& object = placed[i];
-    members_[next_member[object.type]++] = i;
-    result_.add(object.type, {object.start, object.end, object.shape});
-    if (object.source == kNone || object.is_fresh) is_all_known_[object.type] = false;
+    const Object extent{object.start, object.end, object.shape};
+    Next& next = nexts[object.type];
+    *next.member++ = i;
+    *next.object++ = extent;
+    result_.objects[i] = {extent, object.type, next.rank++};
+    if (object.source == kNone || object.is_fresh) is_all_known_[object.type] = 0;
     if (object.source == kNone) continue;
     if (object.type == 1) shape_position_[object.shape] = object.start;
     std::uint32_t& copy = copies_[object.source];
@@ -182,7 +192,7 @@ void Arrangement::finish() {
   known_members_.resize(n_types);
   for (std::uint32_t type = 0; type < n_types; ++type) {
     result_.groups[type].count_rows(types()[type]);
-    if (is_all_known_[type]) continue;
+    if (is_all_known_[type] != 0) continue;
     for (const std::uint32_t i : members(type)) {
       if (placed[i].source == kNone || placed[i].is_fresh) continue;
       known_[type].objects.push_back({placed[i].start, placed[i].end, placed[i].shape});

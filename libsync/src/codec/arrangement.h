@@ -81,8 +81,8 @@ class Arrangement {
   void push(const Placed& object) {
     placed.push_back(object);
     ++n_placed_[object.type];
-    if (object.shape == kNone || has_vtable_[object.shape] || object.type == 1) return;
-    has_vtable_[object.shape] = true;
+    if (object.shape == kNone || has_vtable_[object.shape] != 0 || object.type == 1) return;
+    has_vtable_[object.shape] = 1;
     fresh_shapes.push_back(object.shape);
   }
 
@@ -114,9 +114,11 @@ class Arrangement {
     return {members_.data() + member_begin_[type], member_begin_[type + 1] - member_begin_[type]};
   }
   // Those with a predecessor, and their indices in placed.
-  const Group& known(std::uint32_t type) const { return is_all_known_[type] ? result_.groups[type] : known_[type]; }
+  const Group& known(std::uint32_t type) const {
+    return is_all_known_[type] != 0 ? result_.groups[type] : known_[type];
+  }
   std::span<const std::uint32_t> known_members(std::uint32_t type) const {
-    return is_all_known_[type] ? members(type) : std::span<const std::uint32_t>(known_members_[type]);
+    return is_all_known_[type] != 0 ? members(type) : std::span<const std::uint32_t>(known_members_[type]);
   }
 
  private:
@@ -139,7 +141,7 @@ class Arrangement {
   void refer(std::uint32_t position, std::uint32_t target_of_source, std::uint32_t index, std::byte* bytes) const;
   References& references_of(std::uint32_t shape, const Type& type);
 
-  std::vector<bool> has_vtable_;                            // [shapes] in the baseline or in fresh_shapes
+  std::vector<std::uint8_t> has_vtable_;                    // [shapes] in the baseline or in fresh_shapes
   std::vector<std::uint32_t> n_placed_;                     // [types]
   std::vector<std::uint32_t> first_of_kind_;                // [shapes] first one with the same present fields
   std::vector<std::array<std::uint32_t, 2>> at_alignment_;  // [shapes] of that kind, by end / 4 % 2
@@ -147,7 +149,7 @@ class Arrangement {
   std::vector<References> references_;                      // [shapes]
   Structure result_;
   std::vector<std::uint32_t> members_, member_begin_;      // member_begin_: [types + 1]
-  std::vector<bool> is_all_known_;                         // [types]
+  std::vector<std::uint8_t> is_all_known_;                 // [types]
   std::vector<Group> known_;                               // [types] where not all are known
   std::vector<std::vector<std::uint32_t>> known_members_;  // [types] the same
   std::vector<std::uint32_t> copies_;                      // [objects] index in placed of the first copy, or kNone

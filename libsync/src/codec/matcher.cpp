@@ -359,9 +359,15 @@ class Matcher {
           wish.source = base_.object_at(base_.groups[type].objects.back().start);
         }
       }
+      Placed placed;
+      if (!is_fresh_or_none(wish) && is_as_before(object, wish.source, placed)) {
+        plan_.push(placed);
+        last_source[type] = wish.source;
+        wishes.list.push_back(wish);
+        continue;
+      }
       const bool is_fresh = wish.how == Wish::How::kFresh;
       overrides_ = Overrides{};
-      Placed placed;
       const bool is_placed = wish.source != kNone && describe(object, i, wish.source) &&
                              plan_.place(wish.source, is_fresh, overrides_, object.end, placed) &&
                              pad(object, wish.source, is_fresh, placed);
@@ -378,6 +384,39 @@ class Matcher {
       wishes.list.push_back(wish);
     }
     return wishes;
+  }
+  static bool is_fresh_or_none(const Wish& wish) { return wish.source == kNone || wish.how == Wish::How::kFresh; }
+  // Whether the object is where place() would put its source without any override; most are, and this is quicker.
+  bool is_as_before(const RankedObject& object, std::uint32_t source_index, Placed& placed) const {
+    const RankedObject& source = base_.objects[source_index];
+    const std::uint32_t size = size_of(object);
+    // Equally far from the multiples of 8 on both sides.
+    if (size != size_of(source) || (object.end - source.end) % 8 != 0) return false;
+    const Type& type = base_.types()[source.type];
+    std::uint64_t core = 0;
+    bool is_aligned = false;
+    placed.count = 0;
+    if (type.kind == Kind::kTable) {
+      if (same_shape_[object.shape] != source.shape) return false;
+      core = base_.shapes()[source.shape].table_size;
+    } else if (type.kind == Kind::kText || type.kind == Kind::kData) {
+      if (size < 4) return false;
+      placed.count = load32(bytes_.data() + object.start);
+      if (placed.count != load32(baseline_.data() + source.start)) return false;
+      core = type.kind == Kind::kText ? std::uint64_t{5} + placed.count : 4 + std::uint64_t{type.stride} * placed.count;
+      is_aligned = type.is_aligned;
+    } else {
+      return false;
+    }
+    if (core > object.end) return false;
+    const std::uint32_t start = object.end - static_cast<std::uint32_t>(core);
+    if ((is_aligned && start >= 4 ? (start + 4) / 8 * 8 - 4 : start / 4 * 4) != object.start) return false;
+    placed.start = object.start;
+    placed.end = object.end;
+    placed.type = source.type;
+    placed.shape = source.shape;
+    placed.source = source_index;
+    return true;
   }
   // Neighbouring raw bytes are one object.
   void put_raw(const Object& object, Wishes& wishes) {
