@@ -33,7 +33,6 @@ class Finder {
       while (!queue_.empty() && work_left_ >= 0) {
         const std::uint32_t next = queue_.front();
         queue_.pop_front();
-        is_queued_[next] = false;
         look_at_new_tables(next);
       }
       decide_pending();
@@ -62,10 +61,9 @@ class Finder {
   std::uint32_t new_type(Kind kind) {
     schema_.types.emplace_back().kind = kind;
     found_.resize(schema_.types.size());
-    done_.resize(schema_.types.size());
-    type_tables_.resize(schema_.types.size());
+    type_slots_.resize(schema_.types.size());
+    new_slots_.resize(schema_.types.size());
     shapes_with_.resize(schema_.types.size());
-    is_queued_.resize(schema_.types.size());
     return static_cast<std::uint32_t>(schema_.types.size() - 1);
   }
 
@@ -159,7 +157,7 @@ class Finder {
       if (type == kNone) type = new_type(Kind::kTable);
       shape.type = type;
       schema_.types[type].shapes.push_back(index);
-      type_tables_[type].emplace_back();
+      type_slots_[type].push_back({{}, 0, shape.present});
       shape_slot_[index] = static_cast<std::uint32_t>(schema_.types[type].shapes.size() - 1);
       for (const std::uint32_t field : shape.present) {
         std::vector<std::vector<std::uint32_t>>& with = shapes_with_[type];
@@ -175,13 +173,15 @@ class Finder {
       type = shape.type;
     }
     claim(start, shape.type, index);
-    type_tables_[shape.type][shape_slot_[index]].push_back(start);
+    const std::uint32_t slot_index = shape_slot_[index];
+    Slot& slot = type_slots_[shape.type][slot_index];
+    if (slot.tables.size() == slot.done) {
+      if (new_slots_[shape.type].empty()) queue_.push_back(shape.type);
+      new_slots_[shape.type].push_back(slot_index);
+    }
+    slot.tables.push_back(start);
     work_left_ -= shape.table_size / 4;  // for its lanes
     cover(start, start + shape.table_size);
-    if (!is_queued_[shape.type]) {
-      is_queued_[shape.type] = true;
-      queue_.push_back(shape.type);
-    }
   }
   void claim_text(std::uint32_t start, std::uint32_t& type) {
     if (is_claimed(start)) return;
@@ -207,29 +207,63 @@ class Finder {
     schema_.types[type].element = element;
   }
 
-  // The positions of a field in those tables of a type that have it: shape by shape, of each shape those from
-  // done_[type][shape] up to to_[shape]. False: in one of them it can be no reference.
-  bool lanes_of(std::uint32_t type, std::uint32_t field, bool is_new_only, bool stop_early) {
+  // The tables of a type that have one of its vtables.
+  struct Slot {
+    std::vector<std::uint32_t> tables;  // starts, as found
+    std::size_t done = 0;               // of these, their references were followed
+    std::vector<std::uint16_t> open;    // fields that may still be references
+  };
+
+  // Where a reference may be: its place, or kNone.
+  std::uint32_t lane_at(const Shape& shape, std::uint32_t table, std::uint32_t field) {
+    --work_left_;
+    const std::uint32_t position = table + shape.offsets[field];
+    return shape.widths[field] >= 4 && position % 4 == 0 && target_of(position) != kNone ? position : kNone;
+  }
+  // Fills lanes_ with the places of a field in all tables of a type that have it, vtable by vtable, as found. False: in
+  // one of them it can be no reference.
+  bool all_lanes_of(std::uint32_t type, std::uint32_t field) {
     lanes_.clear();
-    bool all = true;
     for (const std::uint32_t slot : shapes_with_[type][field]) {
-      if (is_new_only && slot >= to_.size()) break;
       const Shape& shape = schema_.shapes[schema_.types[type].shapes[slot]];
-      const std::vector<std::uint32_t>& tables = type_tables_[type][slot];
-      const std::size_t from = is_new_only && slot < done_[type].size() ? done_[type][slot] : 0;
-      const std::size_t to = is_new_only ? to_[slot] : tables.size();
-      for (std::size_t i = from; i < to; ++i) {
-        --work_left_;
-        const std::uint32_t position = tables[i] + shape.offsets[field];
-        if (shape.widths[field] < 4 || position % 4 != 0 || target_of(position) == kNone) {
-          all = false;
-          if (stop_early) return false;
-          continue;
-        }
-        lanes_.push_back(position);
+      for (const std::uint32_t table : type_slots_[type][slot].tables) {
+        const std::uint32_t lane = lane_at(shape, table, field);
+        if (lane == kNone) return false;
+        lanes_.push_back(lane);
       }
     }
-    return all;
+    return true;
+  }
+  // The same in the tables that were not looked at before, for all fields at once: into new_lanes_, by field. Returns
+  // the fields that have any, ascending. A field that can be no reference where it is looked at first becomes a scalar.
+  std::vector<std::uint32_t> collect_new_lanes(std::uint32_t type) {
+    std::vector<std::uint32_t> touched;
+    std::vector<std::uint32_t> slots;
+    slots.swap(new_slots_[type]);
+    std::sort(slots.begin(), slots.end());
+    std::vector<Field>& fields = schema_.types[type].fields;
+    if (new_lanes_.size() < fields.size()) new_lanes_.resize(fields.size());
+    for (const std::uint32_t slot_index : slots) {
+      Slot& slot = type_slots_[type][slot_index];
+      const Shape& shape = schema_.shapes[schema_.types[type].shapes[slot_index]];
+      for (; slot.done < slot.tables.size() && work_left_ >= 0; ++slot.done) {
+        std::erase_if(slot.open, [&](std::uint16_t field) {
+          FieldKind& kind = fields[field].kind;
+          if (kind == FieldKind::kScalar || kind == FieldKind::kPending) return true;
+          const std::uint32_t lane = lane_at(shape, slot.tables[slot.done], field);
+          if (lane == kNone) {
+            if (kind != FieldKind::kUndecided) return false;
+            kind = FieldKind::kScalar;
+            return true;
+          }
+          if (new_lanes_[field].empty()) touched.push_back(field);
+          new_lanes_[field].push_back(lane);
+          return false;
+        });
+      }
+    }
+    std::sort(touched.begin(), touched.end());
+    return touched;
   }
   template <typename Test>
   bool all_targets(Test test) {
@@ -250,29 +284,22 @@ class Finder {
 
   // Follows the references of those tables of a type that were found since the last time.
   void look_at_new_tables(std::uint32_t type) {
-    // Tables that this very look finds wait for the next one.
-    to_.clear();
-    for (const std::vector<std::uint32_t>& tables : type_tables_[type]) to_.push_back(tables.size());
     const std::size_t n_fields = shapes_with_[type].size();
     if (schema_.types[type].fields.size() < n_fields) schema_.types[type].fields.resize(n_fields);
-    for (std::uint32_t field = 0; field < n_fields && work_left_ >= 0; ++field) {
+    // Tables that this very look finds wait for the next one.
+    for (const std::uint32_t field : collect_new_lanes(type)) {
+      lanes_.clear();
+      lanes_.swap(new_lanes_[field]);
       FieldKind kind = schema_.types[type].fields[field].kind;
-      if (kind == FieldKind::kScalar || kind == FieldKind::kPending) continue;
+      if (kind == FieldKind::kScalar || work_left_ < 0) continue;
       const bool is_first = kind == FieldKind::kUndecided;
-      const bool all = lanes_of(type, field, true, is_first);
       if (is_first) {
-        if (!all) {
-          schema_.types[type].fields[field].kind = FieldKind::kScalar;
-          continue;
-        }
-        if (lanes_.empty()) continue;
         kind = decide();
         schema_.types[type].fields[field].kind = kind;
         if (kind == FieldKind::kPending) continue;
       }
       std::uint32_t child = schema_.types[type].fields[field].child;
-      const std::vector<std::uint32_t> lanes = lanes_;
-      for (const std::uint32_t lane : lanes) {
+      for (const std::uint32_t lane : lanes_) {
         const std::uint32_t target = target_of(lane);
         bool is_some = false;
         if (kind == FieldKind::kTable) {
@@ -284,7 +311,6 @@ class Finder {
       }
       schema_.types[type].fields[field].child = child;
     }
-    done_[type] = to_;
   }
 
   // --- strings and vectors of data ------------------------------------------------------------------------
@@ -308,7 +334,7 @@ class Finder {
       for (std::uint32_t field = 0; field < schema_.types[type].fields.size(); ++field) {
         if (schema_.types[type].fields[field].kind != FieldKind::kPending) continue;
         schema_.types[type].fields[field].kind = FieldKind::kScalar;
-        if (!lanes_of(type, field, false, true)) continue;
+        if (!all_lanes_of(type, field)) continue;
         Candidate candidate{type, field, {}};
         std::uint32_t longest = 0;
         for (const std::uint32_t lane : lanes_) {
@@ -451,15 +477,14 @@ class Finder {
   std::int64_t work_left_;
   Structure out_;
   Schema schema_;
-  std::vector<std::uint32_t> shape_positions_;  // [shapes]
-  std::vector<std::vector<Found>> found_;       // [types]
-  std::vector<std::vector<std::size_t>> done_;  // [types][shapes of it] tables whose references were followed
-  std::vector<std::size_t> to_;                 // [shapes] the same, of the look at hand
-  std::vector<std::vector<std::vector<std::uint32_t>>> type_tables_;  // [types][shapes of it] starts, as found
+  std::vector<std::uint32_t> shape_positions_;         // [shapes]
+  std::vector<std::vector<Found>> found_;              // [types]
+  std::vector<std::vector<Slot>> type_slots_;          // [types][shapes of it]
+  std::vector<std::vector<std::uint32_t>> new_slots_;  // [types] those with tables that were not looked at
+  std::vector<std::vector<std::uint32_t>> new_lanes_;  // [fields] of the look at hand
   std::vector<std::vector<std::vector<std::uint32_t>>> shapes_with_;  // [types][fields] places in the type's shapes
   std::unordered_map<std::uint32_t, std::uint32_t> shape_slot_;       // of a shape: its place in its type's
   std::unordered_map<std::uint32_t, std::uint8_t> known_references_;  // starts; 1: of tables, 2: of strings
-  std::vector<bool> is_queued_;                                       // [types]
   std::deque<std::uint32_t> queue_;
   std::unordered_map<std::uint32_t, std::uint32_t> shape_index_;
   std::vector<std::uint64_t> claimed_;  // a bit for every second byte
