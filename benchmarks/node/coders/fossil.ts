@@ -7,41 +7,32 @@ import type { Trace } from "./trace.js";
 const kPasses = 3;
 
 /**
- * Pairs in an order that is spread evenly over the trace, until `seconds` are used: large snapshots take a second each,
- * and those done are a fair sample.
+ * Pairs in an order that is spread evenly over the trace, until `seconds` are used, because large snapshots take a
+ * second each: those done are a fair sample. All of them once before any of them again.
  */
 export function measureFossil({ snapshots }: Trace, seconds: number): Measured {
-  const patches: Patch[] = [];
+  const all = new Map<number, Patch>();
   let verified = true;
+  const order = spreadOrder(snapshots.length - 1);
   const end = performance.now() + seconds * 1000;
-  for (const index of spreadOrder(snapshots.length - 1)) {
-    const [from, to] = [snapshots[index], snapshots[index + 1]];
-    if (from === undefined || to === undefined) continue;
-    const encode: number[] = [];
-    const apply: number[] = [];
-    let bytes = 0;
-    // The first time warms up, unless it is so slow that the time is up.
-    for (let i = 0; i <= kPasses && (i < 1 || performance.now() < end); i += 1) {
+  for (let pass = 0; pass < kPasses; pass += 1) {
+    for (const index of order) {
+      const [from, to] = [snapshots[index], snapshots[index + 1]];
+      if (from === undefined || to === undefined) continue;
       const made = timed(() => createDelta(from, to));
       const applied = timed(() => applyDelta(from, made.result));
-      bytes = made.result.length;
       verified &&= Buffer.compare(applied.result, to) === 0;
-      encode.push(made.us);
-      apply.push(applied.us);
+      const before = all.get(index);
+      all.set(index, {
+        bytes: made.result.length,
+        snapshotBytes: to.length,
+        encode: [...(before?.encode ?? []), made.us],
+        apply: [...(before?.apply ?? []), applied.us],
+      });
+      if (performance.now() >= end) return { coder: "fossil-delta", patches: [...all.values()], verified };
     }
-    patches.push({
-      bytes,
-      snapshotBytes: to.length,
-      encode: withoutFirst(encode),
-      apply: withoutFirst(apply),
-    });
-    if (performance.now() >= end) break;
   }
-  return { coder: "fossil-delta", patches, verified };
-}
-
-function withoutFirst(times: readonly number[]): readonly number[] {
-  return times.length > 1 ? times.slice(1) : times;
+  return { coder: "fossil-delta", patches: [...all.values()], verified };
 }
 
 /** 0 to count - 1, each once: multiples of the golden ratio, as in benchmarks/tools/measure.cpp. */

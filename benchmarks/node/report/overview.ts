@@ -5,6 +5,8 @@ import { bytes, duration, multiple, roundDuration } from "./format.js";
 import { type Coder, kColyseus, kLibsync, type Report, type Section } from "./read.js";
 import { type Cell, table } from "./table.js";
 
+const kPairsEnough = 5;
+
 export function overview({ sections }: Report): string {
   return `
 <section id="size">
@@ -170,8 +172,10 @@ function link(section: Section): Cell {
   return { text: nameOf(section), href: `#${section.workload.name}` };
 }
 
+/** Of those of which enough pairs were measured that their mean says something. */
 function bestOfBytes({ coders }: Section): Coder | undefined {
-  return coders.find((coder) => coder.name !== kLibsync && coder.name !== kColyseus);
+  const others = coders.filter((coder) => coder.name !== kLibsync && coder.name !== kColyseus);
+  return others.find((coder) => coder.pairs >= Math.min(kPairsEnough, coder.pairsOfTrace));
 }
 
 function legend(entries: readonly (readonly [string, string])[]): string {

@@ -66,7 +66,7 @@ vector order or bytes, and carries no digest; libsync’s patches give every byt
 <dt>Five old</dt><dd>The patch from the fifth version before, half a second back, for a client that was behind.</dd>
 <dt>p99</dt><dd>99 of 100 patches are not larger.</dd>
 <dt>Pairs</dt><dd>How many pairs of versions were measured. Slow coders get a time limit, and their pairs are spread over
-the trace. Programs that are started for every patch have no time.</dd>
+the trace; one with fewer than five is not called the smallest. Programs that are started for every patch have no time.</dd>
 <dt>Apply in place</dt><dd>The mean over rounds of 23 patches, always of seed 1. The first of a round has to find the
 structure of its snapshot, which the others know.</dd>
 <dt>@colyseus/schema</dt><dd>Its state is written only where two versions differ, by id where there are ids. It sends the

@@ -17,14 +17,23 @@ interface Line {
   readonly bytes?: number;
   readonly verified?: boolean;
   readonly us?: number;
+  readonly pairs?: number;
 }
 
-function row({ coder, file = "x/a.fbtrace", lag = 1, bytes: size = 100, verified = true, us }: Line): string {
+function row({
+  coder,
+  file = "x/a.fbtrace",
+  lag = 1,
+  bytes: size = 100,
+  verified = true,
+  us,
+  pairs = 9,
+}: Line): string {
   return JSON.stringify({
     file,
     coder,
     lag,
-    pairs: 9,
+    pairs,
     pairs_of_trace: 99,
     snapshot_bytes_mean: 300_000,
     patch_bytes_mean: size,
@@ -93,6 +102,16 @@ test("makePage: says whether the goal is met, and escapes what it was told", () 
   assert.match(page, /abc &#60;1&#62;/);
   assert.match(page, /--json a &#38; b/);
   assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+});
+
+test("makePage: a mean of a few pairs is not called the smallest", () => {
+  const smallest = /zstd {2}0\.75/;
+  write(kReplay, []);
+  assert.match(makePage(readReport(folder)), smallest);
+  write([...kReplay, { coder: "lucky", bytes: 120, pairs: 4 }], []);
+  assert.match(makePage(readReport(folder)), smallest);
+  write([...kReplay, { coder: "better", bytes: 120, pairs: 5 }], []);
+  assert.match(makePage(readReport(folder)), /better {2}0\.60/);
 });
 
 test("makePage: needs nothing from elsewhere, and every link leads somewhere", () => {
