@@ -1,10 +1,12 @@
 // replay.cpp: libsync-replay: what patches of your own snapshots cost.
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chain.h"
 #include "libsync_coder.h"
 #include "measure.h"
 #include "peers.h"
@@ -15,7 +17,7 @@ namespace libsync::tools {
 namespace {
 
 constexpr const char* kUsage =
-    "libsync-replay [--lag N]... [--peers] [--peer-seconds S] [--passes N] [--json] FILE...\n\n"
+    "libsync-replay [--lag N]... [--peers] [--peer-seconds S] [--passes N] [--json] [--chains DIR] FILE...\n\n"
     "Makes and applies the patch of every snapshot of a trace, compares every result byte for byte, and says how "
     "large\n"
     "and how fast. FILE: written by <libsync/trace_writer.h> or libsync-traces.\n"
@@ -24,7 +26,8 @@ constexpr const char* kUsage =
     "  --peer-seconds S  per peer, trace and lag; then the rest of the pairs is left out, and the number said (10)\n"
     "  --passes N        the speed of a pair is the median of so many (7)\n"
     "  --json            one object per line\n"
-    "Ends with 1 when a result differs, 2 when a file or an argument is not understood.\n";
+    "  --chains DIR      also writes libsync's patches, each from the snapshot before, to DIR/NAME.chain\n"
+    "Ends with 1 when a result differs, 2 when a file or an argument is not understood or a file not written.\n";
 
 struct Options {
   std::vector<std::size_t> lags;
@@ -32,6 +35,7 @@ struct Options {
   bool json = false;
   Effort effort;
   double peer_seconds = 10;
+  std::filesystem::path chains;  // empty: none
   std::vector<std::string> files;
 };
 
@@ -56,6 +60,9 @@ bool parse_arguments(int argc, char** argv, Options& options) {
       good = parse(argv[++i], options.effort.passes);
     } else if (argument == "--json") {
       options.json = true;
+    } else if (argument == "--chains") {
+      good = ++i < argc;
+      if (good) options.chains = argv[i];
     } else if (argument.starts_with("--")) {
       good = false;
     } else {
@@ -128,6 +135,14 @@ int run(int argc, char** argv) {
       } else if (!replay(file, *trace, lag, options)) {
         status = 1;
       }
+    }
+    if (options.chains.empty()) continue;
+    const auto chain = options.chains / std::filesystem::path(file).filename().replace_extension(".chain");
+    std::error_code error;
+    std::filesystem::create_directories(options.chains, error);
+    if (!write_chain(*trace, chain.string())) {
+      std::fprintf(stderr, "libsync-replay: cannot write %s\n", chain.c_str());
+      return 2;
     }
   }
   return status;

@@ -1,8 +1,8 @@
 // npm run bench -- CHAIN...: what applying each patch of a recorded row takes, the digest included.
 //
-// A chain file: u32 number of patches; then u32 length and bytes of the baseline, then of each patch, each made for the
-// result of the one before; little-endian. Times are medians over the patches that continue the context, after a warm-up;
-// beside them the time as a share of what it takes to copy the snapshot to memory that is there.
+// CHAIN: written by libsync-replay --chains; layout: benchmarks/tools/chain.h. Times are medians over the patches that
+// continue the context, after a warm-up; beside them the time as a share of what it takes to copy the snapshot to memory
+// that is there.
 
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
