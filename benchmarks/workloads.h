@@ -82,7 +82,7 @@ class Universe {
 
   std::mt19937_64 random_;
   std::vector<Body> bodies_;
-  std::uint64_t tick_ = 0;
+  std::uint64_t tick_ = 1;  // at its default it would take no place, and the first step would move everything
   flatbuffers::FlatBufferBuilder builder_;
 };
 

@@ -183,6 +183,25 @@ TEST_CASE("patch: what is removed costs a few bytes, what is new about its conte
   CHECK(cost_of([](SmallWorld& w) { w.shots.insert(w.shots.begin() + 7, {1, 2, 3, 4}); }) <= 36);
 }
 
+TEST_CASE("patch: one that is gone and one that is new are noticed where nothing else moves") {
+  SmallWorld world;
+  world.tick = 1;
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    SmallBody body;
+    body.id = 1000 + i;
+    body.name = "same";
+    body.x = 1.5f * static_cast<float>(i * i);
+    body.mass = 1'000'003LL * (i + 7);
+    world.bodies.push_back(body);
+  }
+  SmallWorld changed = world;
+  changed.bodies.erase(changed.bodies.begin() + 90);
+  changed.bodies.push_back(world.bodies[3]);
+  changed.bodies.back().id = 4000;
+  REQUIRE(world.build().size() == changed.build().size());
+  CHECK(cost(world.build(), changed.build(), PatchKind::kMoved) <= 70);
+}
+
 TEST_CASE("patch: a field that leaves or reaches its default costs a few bytes") {
   CHECK(cost_of([](SmallWorld& w) { w.bodies[20].hp = 77; }) <= 34);
   CHECK(cost_of([](SmallWorld& w) { w.bodies[21].hp = 100; }) <= 34);

@@ -132,6 +132,32 @@ std::vector<std::uint32_t> first_rows_of(const Type& type, const std::vector<Obj
   return rows;
 }
 
+// Whether tables seem to have become their neighbours: where all are of one size, one that is gone and one that is new
+// leave every reference as it was. Some of the changed rows tell.
+bool is_shifted(const Structure& structure, std::uint32_t type, const std::vector<Change>& changes,
+                const std::byte* baseline, const std::byte* target) {
+  constexpr std::size_t kSamples = 8, kFarthest = 8;
+  const std::vector<Object>& objects = structure.groups[type].objects;
+  std::vector<std::uint32_t> rows;
+  for (std::size_t i = 0; i < kSamples; ++i) rows.push_back(changes[(2 * i + 1) * changes.size() / (2 * kSamples)].row);
+  const auto is_now = [&](std::uint32_t row, std::int64_t from) {
+    if (from < 0 || from >= static_cast<std::int64_t>(objects.size())) return false;
+    const Object& mine = objects[row];
+    const Object& other = objects[static_cast<std::size_t>(from)];
+    const std::uint32_t size = mine.end - mine.start;
+    return size > 4 && size == other.end - other.start &&
+           std::memcmp(target + mine.start + 4, baseline + other.start + 4, size - 4) == 0;
+  };
+  for (std::int64_t distance = 1; distance <= static_cast<std::int64_t>(kFarthest); ++distance) {
+    for (const std::int64_t step : {distance, -distance}) {
+      const auto n =
+          std::count_if(rows.begin(), rows.end(), [&](std::uint32_t row) { return is_now(row, row + step); });
+      if (2 * static_cast<std::size_t>(n) >= kSamples) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
@@ -142,6 +168,7 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
   all.resize(n_types);
   std::vector<std::vector<std::uint32_t>> first_rows(n_types);
   DifferingBytes differing(baseline, target, ranges);
+  constexpr std::size_t kManyChanges = 32;
   std::uint32_t at = differing.next(0);
   bool is_dense = false;
   while (at != kNone) {
@@ -176,7 +203,9 @@ Differences differences_of(const Structure& structure, BytesView baseline, Bytes
     }
   }
   for (std::uint32_t t = 0; t < n_types; ++t) {
-    result.moves = result.moves || is_structural(structure.types()[t], all[t].changes);
+    result.moves = result.moves || is_structural(structure.types()[t], all[t].changes) ||
+                   (structure.types()[t].kind == Kind::kTable && all[t].changes.size() >= kManyChanges &&
+                    is_shifted(structure, t, all[t].changes, baseline.data(), target.data()));
   }
   return result;
 }
