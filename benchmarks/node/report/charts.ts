@@ -93,8 +93,7 @@ function logScale(values: readonly number[]): Scale {
 }
 
 function svg(title: string, height: number, scale: Scale, rows: string, lines: string): string {
-  const unit =
-    scale.unit ?? ((value: number) => `${value.toLocaleString("en", { maximumFractionDigits: 3 })}×`);
+  const unit = scale.unit ?? ((value: number) => (value < 1e3 ? `${value}×` : `${value / 1e3}k×`));
   const ticks = scale.ticks.map((value, i) => {
     const x = percent(scale.at(value));
     const anchor = i === 0 ? "start" : i === scale.ticks.length - 1 ? "end" : "middle";
