@@ -44,7 +44,8 @@ void write_file(const std::string& path, const std::vector<Object>& objects) {
 
 std::vector<Object> digests() {
   std::vector<Object> objects;
-  for (const std::size_t size : {0, 1, 8, 17, 1023, 1024, 1025, 2048, 65535, 65536, 65537, 1'000'000, 4'194'305, 16'777'217}) {
+  for (const std::size_t size :
+       {0, 1, 8, 17, 1023, 1024, 1025, 2048, 65535, 65536, 65537, 1'000'000, 4'194'305, 16'777'217}) {
     Bytes bytes(size);
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 31 + size) % 251);
     const Fingerprints fingerprints = Fingerprints::of(bytes);
