@@ -18,8 +18,7 @@ const kRemembered = 64;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  // All clients are in this process: a world whose patches they can all decode ten times a second.
-  server = await ServerProcess.start({ dev: true, args: ["--bodies", "200"] });
+  server = await ServerProcess.start({ dev: true });
 });
 
 afterAll(async () => {
