@@ -133,7 +133,8 @@ void ClientSession::handle_subscribed(TimePoint now, const protocol::SubscribedT
   }
   if (subscribed.outcome != TopicOutcome::kUpToDate) return;
   const Position& held = subscription.held.position;
-  if (held.epoch != subscription.epoch || held.version.value != subscribed.version) {
+  if (subscription.held.snapshot == nullptr || held.epoch != subscription.epoch ||
+      held.version.value != subscribed.version) {
     return fail(CloseCode::kProtocolError, ErrorCode::kUnexpectedMessage, "up to date with what is not held");
   }
   events_.push_back(TopicUpdated{found->first, subscription.held, UpdateKind::kPatch, 0});
