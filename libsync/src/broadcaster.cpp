@@ -68,9 +68,9 @@ FullReason Broadcaster::check_baseline(TopicId topic, const Position& have) cons
   const Entry& found = entry(topic);
   if (have.version.value == 0) return FullReason::kFirst;
   if (have.epoch != found.info->epoch) return FullReason::kEpochChanged;
-  const SnapshotPtr baseline = found.store.find(have.version);
-  if (baseline == nullptr) return FullReason::kBaselineGone;
-  return baseline->digest() == have.digest ? FullReason::kNone : FullReason::kDigestMismatch;
+  const std::optional<Digest> digest = found.store.find_digest(have.version);
+  if (!digest) return FullReason::kBaselineGone;
+  return *digest == have.digest ? FullReason::kNone : FullReason::kDigestMismatch;
 }
 
 const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullReason reason, bool is_in_context) {

@@ -57,7 +57,8 @@ void SnapshotStore::push(Version version, SnapshotPtr snapshot, std::shared_ptr<
                          TimePoint published_at) {
   SYNC_ASSERT(entries_.empty() || version > entries_.back().version);
   if (!entries_.empty() && step_back != nullptr) entries_.back().step_back = std::move(step_back);
-  entries_.push_back({version, std::move(snapshot), nullptr, published_at});
+  const Digest digest = snapshot->digest();
+  entries_.push_back({version, std::move(snapshot), nullptr, published_at, digest});
   release_whole();
   drop_oldest();
 }
@@ -108,11 +109,21 @@ std::size_t SnapshotStore::memory_bytes() const {
 
 void SnapshotStore::clear() { entries_.clear(); }
 
-SnapshotPtr SnapshotStore::find(Version version) const {
+std::deque<VersionedSnapshot>::const_iterator SnapshotStore::entry_of(Version version) const {
   const auto found =
       std::lower_bound(entries_.begin(), entries_.end(), version,
                        [](const VersionedSnapshot& entry, Version wanted) { return entry.version < wanted; });
-  if (found == entries_.end() || found->version != version) return nullptr;
+  return found != entries_.end() && found->version == version ? found : entries_.end();
+}
+
+std::optional<Digest> SnapshotStore::find_digest(Version version) const {
+  const auto found = entry_of(version);
+  return found != entries_.end() ? std::optional(found->digest) : std::nullopt;
+}
+
+SnapshotPtr SnapshotStore::find(Version version) const {
+  const auto found = entry_of(version);
+  if (found == entries_.end()) return nullptr;
   auto whole = found;
   while (whole->snapshot == nullptr) ++whole;  // ends at the latest, which is whole
   if (whole == found) return found->snapshot;

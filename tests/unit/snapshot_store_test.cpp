@@ -89,7 +89,9 @@ TEST_CASE("SnapshotStore: versions that are not whole any more come back byte fo
       for (const auto& [wanted, bytes] : all) {
         const SnapshotPtr found = store.find(Version{wanted});
         CHECK((found != nullptr) == (wanted + 40 > version));
+        CHECK(store.find_digest(Version{wanted}).has_value() == (found != nullptr));
         if (found == nullptr) continue;
+        CHECK(*store.find_digest(Version{wanted}) == found->digest());
         CHECK(std::ranges::equal(found->bytes(), bytes));
         CHECK(found->digest() == digest_of(bytes));
       }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "libsync/limits.h"
@@ -39,6 +40,7 @@ struct VersionedSnapshot {
   SnapshotPtr snapshot;                       // null: only the way to it is kept
   std::shared_ptr<const StepBack> step_back;  // from the next version to this one; null: unknown, or there is no next
   TimePoint published_at;
+  Digest digest;
 };
 
 class SnapshotStore {
@@ -57,6 +59,8 @@ class SnapshotStore {
   void push_older(const VersionedSnapshot& entry);
   void clear();
 
+  // Nothing if the version was never here or is gone. Makes no snapshot, so that asking is cheap.
+  std::optional<Digest> find_digest(Version version) const;
   // Null if the version was never here or is gone. Cost: nothing for the newest; for others a copy of the snapshot.
   SnapshotPtr find(Version version) const;
   // Null while empty.
@@ -71,6 +75,7 @@ class SnapshotStore {
   std::size_t memory_bytes() const;
 
  private:
+  std::deque<VersionedSnapshot>::const_iterator entry_of(Version version) const;
   static std::size_t memory_of(const VersionedSnapshot& entry);
   void release_whole();
   void drop_oldest();

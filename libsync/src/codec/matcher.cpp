@@ -157,8 +157,10 @@ class Matcher {
       case Kind::kVTable: return same_shape_[mine.shape] == other.shape;
       case Kind::kReferences: return std::min(size, size_of(other)) >= 4 && load32(a) == load32(b);
       case Kind::kText: {
-        const std::uint32_t length = std::min(size, size_of(other)) >= 5 ? load32(a) : kNone;
-        return length <= std::min(size, size_of(other)) - 5 && std::memcmp(a, b, 4 + length) == 0;
+        const std::uint32_t least = std::min(size, size_of(other));
+        if (least < 5) return false;
+        const std::uint32_t length = load32(a);
+        return length <= least - 5 && std::memcmp(a, b, 4 + std::size_t{length}) == 0;
       }
       case Kind::kData: {
         const std::uint64_t core = size < 4 ? size : 4 + std::uint64_t{type.stride} * load32(a);
