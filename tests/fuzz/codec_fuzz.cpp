@@ -15,10 +15,11 @@ using namespace libsync;
 
 void check_cover(const codec::Structure& structure) {
   std::uint32_t covered = 0;
-  for (std::uint32_t i = 0; i < structure.objects.size(); ++i) {
-    if (structure.object(i).start != covered || structure.object_at(covered) != i) std::abort();
-    covered = structure.object(i).end;
-  }
+  std::uint32_t index = 0;
+  structure.for_each(0, structure.size_bytes, [&](const codec::Object& object) {
+    if (object.start != covered || structure.starts.index_of(covered) != index++) std::abort();
+    covered = object.end;
+  });
   if (covered != structure.size_bytes) std::abort();
 }
 
