@@ -10,6 +10,7 @@
 
 #include "byte_reader.h"
 #include "byte_writer.h"
+#include "codec/aligner.h"
 #include "codec/codec.h"
 #include "codec/follow.h"
 #include "patch_encoder.h"
@@ -142,14 +143,30 @@ void make_in_place_patch(const Snapshot& baseline, const Snapshot& target, const
     draft.bytes.clear();
 }
 
-void make_moved_patch(const Snapshot& baseline, const Snapshot& target, const codec::Structure& structure,
-                      bool is_followed, bool continues, Draft& draft) {
+void make_moved_patch(const Snapshot& baseline, const Snapshot& target, codec::Matches matches, bool continues,
+                      Draft& draft) {
   ByteWriter writer(draft.bytes);
   writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(PatchKind::kMoved) | (continues ? kContinuesBit : 0)));
   writer.varint(target.size_bytes());
   writer.u64(target.digest().value);
-  if (!codec::encode_moved(*draft.context, baseline.bytes(), structure, is_followed, target.bytes(), draft.bytes))
+  if (!codec::encode_moved(*draft.context, baseline.bytes(), std::move(matches), target.bytes(), draft.bytes))
     draft.bytes.clear();
+}
+
+// What became of the baseline's objects. Nothing if the target is no FlatBuffer. Where the types known do not explain
+// it, the context begins anew, with those that are in the baseline now.
+std::optional<codec::Matches> matches_of(const Snapshot& baseline, const Snapshot& target, codec::Context& context,
+                                         bool& continues) {
+  std::optional<codec::Matches> aligned = codec::align(*context.structure, baseline.bytes(), target.bytes());
+  if (aligned) return aligned;
+  const std::optional<codec::Structure> followed = codec::follow(*context.structure, baseline.bytes(), target.bytes());
+  if (!followed && continues) {
+    continues = false;
+    context = codec::new_context(baseline.structure());
+  }
+  if (!followed && !target.structure()->is_flatbuffer) return std::nullopt;
+  return codec::match(*context.structure, baseline.bytes(), followed ? *followed : *target.structure(), target.bytes(),
+                      followed.has_value());
 }
 
 // Where the two may differ. Requires: equal sizes.
@@ -174,37 +191,45 @@ std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& ta
   return ranges;
 }
 
+// Whether tables moved, or what they refer to: some of them tell. Requires: equal sizes.
+bool have_tables_moved(const codec::Structure& structure, BytesView baseline, BytesView target) {
+  constexpr std::size_t kSamples = 64;
+  const codec::Group* most = nullptr;
+  for (std::size_t type = 0; type < structure.types().size(); ++type) {
+    const codec::Group& group = structure.groups[type];
+    if (structure.types()[type].kind == codec::Kind::kTable &&
+        (most == nullptr || group.starts.size() > most->starts.size()))
+      most = &group;
+  }
+  if (most == nullptr) return false;
+  for (std::size_t i = 0; i < kSamples; ++i) {
+    const std::uint32_t start = most->starts[i * most->starts.size() / kSamples];
+    if (codec::load32(baseline.data() + start) != codec::load32(target.data() + start)) return true;
+  }
+  return false;
+}
+
 // In the way that is smaller. Nothing if it cannot be said.
 Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, Bytes buffer,
                             std::unique_ptr<codec::Context> context, bool continues) {
-  const bool is_flatbuffer = context->structure->is_flatbuffer;
+  const codec::Structure& structure = *context->structure;
   Draft in_place, moved;
   buffer.clear();
-  bool moves = true;
-  if (baseline.size_bytes() == target.size_bytes()) {
+  if (baseline.size_bytes() == target.size_bytes() &&
+      !(structure.is_flatbuffer && have_tables_moved(structure, baseline.bytes(), target.bytes()))) {
     const codec::Differences differences =
-        codec::differences_of(*context->structure, baseline.bytes(), target.bytes(), ranges_of(baseline, target));
-    moves = differences.moves;
-    if (moves && is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
+        codec::differences_of(structure, baseline.bytes(), target.bytes(), ranges_of(baseline, target));
+    if (differences.moves && structure.is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
     in_place.context = std::move(context);
     in_place.bytes = std::move(buffer);
     make_in_place_patch(baseline, target, differences, continues, in_place);
-  } else {
+  } else if (structure.is_flatbuffer) {
     moved.context = std::move(context);
   }
-  if (!moves || !is_flatbuffer) return in_place;
-  const std::optional<codec::Structure> followed =
-      codec::follow(*moved.context->structure, baseline.bytes(), target.bytes());
-  if (!followed) {
-    // The types known do not explain the target: anew, with those that are in the baseline now.
-    if (continues) {
-      continues = false;
-      moved.context = std::make_unique<codec::Context>(codec::new_context(baseline.structure()));
-    }
-    if (!target.structure()->is_flatbuffer) return in_place;
-  }
-  make_moved_patch(baseline, target, followed ? *followed : *target.structure(), followed.has_value(), continues,
-                   moved);
+  if (moved.context == nullptr) return in_place;
+  std::optional<codec::Matches> matches = matches_of(baseline, target, *moved.context, continues);
+  if (!matches) return in_place;
+  make_moved_patch(baseline, target, std::move(*matches), continues, moved);
   const bool is_smaller = moved.is_there() && (!in_place.is_there() || moved.bytes.size() < in_place.bytes.size());
   return is_smaller ? std::move(moved) : std::move(in_place);
 }

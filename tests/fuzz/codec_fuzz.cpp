@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <vector>
 
+#include "codec/aligner.h"
 #include "codec/codec.h"
 #include "codec/follow.h"
 
@@ -59,17 +61,24 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
     if (goes_on && (!codec::decode_in_place(received, stream, back.data(), &undo) || back != target)) std::abort();
   }
   const codec::Structure target_structure = codec::find_structure(target);
-  std::optional<codec::Structure> followed;
-  if (before_sent.structure->is_flatbuffer) followed = codec::follow(*before_sent.structure, baseline, target);
-  if (followed) check_cover(*followed);
-  if (before_sent.structure->is_flatbuffer && (followed || target_structure.is_flatbuffer)) {
+  const codec::Structure& base = *before_sent.structure;
+  std::vector<codec::Matches> ways;
+  if (base.is_flatbuffer) {
+    const std::optional<codec::Structure> followed = codec::follow(base, baseline, target);
+    if (followed) check_cover(*followed);
+    if (followed) ways.push_back(codec::match(base, baseline, *followed, target, true));
+    if (target_structure.is_flatbuffer) ways.push_back(codec::match(base, baseline, target_structure, target, false));
+    std::optional<codec::Matches> aligned = codec::align(base, baseline, target);
+    if (aligned) ways.push_back(std::move(*aligned));
+  }
+  for (codec::Matches& matches : ways) {
     Bytes stream, back(target.size());
-    const codec::Structure& structure = followed ? *followed : target_structure;
-    const bool is_said = codec::encode_moved(before_sent, baseline, structure, followed.has_value(), target, stream);
-    if (is_said && (!codec::decode_moved(before_received, baseline, stream, back) || back != target)) std::abort();
+    codec::Context sender = before_sent, receiver = before_received;
+    const bool is_said = codec::encode_moved(sender, baseline, std::move(matches), target, stream);
+    if (is_said && (!codec::decode_moved(receiver, baseline, stream, back) || back != target)) std::abort();
     if (is_said && !goes_on) {
       goes_on = true;
-      sent = std::move(before_sent), received = std::move(before_received);
+      sent = std::move(sender), received = std::move(receiver);
     }
   }
   if (goes_on) return;

@@ -51,6 +51,9 @@ std::uint32_t only_type(const codec::Structure& structure, codec::Kind kind, std
   REQUIRE(found != codec::kNone);
   return found;
 }
+codec::Matches matches_of(const codec::Context& context, BytesView baseline, BytesView target) {
+  return codec::match(*context.structure, baseline, codec::find_structure(target), target, false);
+}
 codec::Context context_of(BytesView baseline) {
   return {std::make_shared<const codec::Structure>(codec::find_structure(baseline)), {}, {}, {}};
 }
@@ -396,7 +399,7 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
       test::play(world, random);
       const Bytes next = world.build();
       Bytes patch;
-      if (!codec::encode_moved(context, baseline, codec::find_structure(next), false, next, patch))
+      if (!codec::encode_moved(context, baseline, matches_of(context, baseline, next), next, patch))
         context = context_of(next);
       baseline = next;
     }

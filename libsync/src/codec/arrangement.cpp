@@ -157,8 +157,7 @@ bool Arrangement::is_regular(const Object& object, std::uint32_t distance) const
   std::uint32_t align = 4;
   switch (type.kind) {
     case Kind::kTable:
-      if (has_vtable_[object.shape] == 0) return false;
-      if (distance % 8 != 0 && kindred_[first_of_kind_[object.shape]].n_shapes > 1) return false;
+      if (!has_vtable(object.shape) || (distance % 8 != 0 && may_alternate(object.shape))) return false;
       core = shapes()[object.shape].table_size;
       break;
     case Kind::kText: core = std::uint64_t{4} + old_count(object); break;

@@ -80,6 +80,10 @@ class Arrangement {
   // Whether place() puts an object that ends `distance` further, a multiple of 4, just so much further, and nothing but
   // references will be predicted to change.
   bool is_regular(const Object& object, std::uint32_t distance) const;
+  // Of is_regular(): whether the baseline has this vtable; whether tables that have it get another one where their end
+  // is no multiple of 8 away.
+  bool has_vtable(std::uint32_t shape) const { return has_vtable_[shape] != 0; }
+  bool may_alternate(std::uint32_t shape) const { return kindred_[first_of_kind_[shape]].n_shapes > 1; }
   // A regular object by itself, so many bytes further.
   Placed regular(const Object& object, std::uint32_t distance) const;
   // Elements of a vector of references, as far as the objects placed so far tell.

@@ -4,7 +4,6 @@
 
 #include "codec/contents.h"
 #include "codec/describer.h"
-#include "codec/matcher.h"
 
 namespace libsync::codec {
 
@@ -60,12 +59,10 @@ bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo* 
                       [&](std::uint32_t position, std::uint32_t size) { undo->keep(bytes, position, size); });
 }
 
-bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, bool is_followed,
-                  BytesView target, Bytes& out) {
+bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {
   const Structure& base = *context.structure;
   Encoder encoder(context.encoder);
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));
-  Matches matches = match(base, baseline, target_structure, target, is_followed);
   const Wishes wishes = describe(base, baseline, target, matches, arrangement);
   auto* bytes = const_cast<std::byte*>(target.data());
   TextCoder<Encoder> text(encoder, context.models.texts);
@@ -89,7 +86,9 @@ bool encode_moved(Context& context, BytesView baseline, const Structure& target_
                      std::move(differences)))
     return false;
   encoder.finish(out);
-  context.structure = std::make_shared<const Structure>(layout.release_structure());
+  Structure structure = layout.release_structure();
+  structure.is_mixed = matches.is_mixed;
+  context.structure = std::make_shared<const Structure>(std::move(structure));
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "codec/differences.h"
+#include "codec/matcher.h"
 #include "codec/models.h"
 #include "codec/residual.h"
 #include "codec/structure.h"
@@ -31,9 +32,8 @@ inline Context new_context(std::shared_ptr<const Structure> structure) { return 
 // Appends to `out` what turns `baseline` into `target`. False: it cannot be said in this way.
 bool encode_in_place(Context& context, BytesView baseline, BytesView target, const Differences& differences,
                      Bytes& out);
-// The same where objects came, went or moved. `is_followed`: the structure is one that follow() gave.
-bool encode_moved(Context& context, BytesView baseline, const Structure& target_structure, bool is_followed,
-                  BytesView target, Bytes& out);
+// The same where objects came, went or moved.
+bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out);
 
 // What was there before an in-place patch.
 struct Undo {

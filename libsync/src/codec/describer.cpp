@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "codec/increasing.h"
 #include "codec/last_sources.h"
 
 namespace libsync::codec {
@@ -14,31 +15,12 @@ namespace {
 
 constexpr std::uint32_t kMany = 0xfffffffe;  // no single one
 
-// Longest strictly increasing subsequence of `values`, as flags.
-std::vector<bool> increasing(const std::vector<std::uint32_t>& values) {
-  std::vector<std::uint32_t> tails, previous(values.size(), kNone);
-  for (std::uint32_t i = 0; i < values.size(); ++i) {
-    const auto at = std::lower_bound(tails.begin(), tails.end(), values[i],
-                                     [&](std::uint32_t t, std::uint32_t v) { return values[t] < v; });
-    if (at != tails.begin()) previous[i] = *(at - 1);
-    if (at == tails.end()) {
-      tails.push_back(i);
-    } else {
-      *at = i;
-    }
-  }
-  std::vector<bool> is_in(values.size());
-  for (std::uint32_t i = tails.empty() ? kNone : tails.back(); i != kNone; i = previous[i]) is_in[i] = true;
-  return is_in;
-}
-
 class Describer {
  public:
   Describer(const Structure& base, BytesView baseline, BytesView bytes, Matches& matches, Arrangement& plan)
       : base_(base), baseline_(baseline), bytes_(bytes), matches_(matches), plan_(plan), last_sources_(base) {}
 
   Wishes run() {
-    const std::vector<bool> in_order = find_order();
     Wishes wishes;
     wishes.list.reserve(matches_.list.size());
     plan_.placed.reserve(matches_.list.size());
@@ -52,7 +34,7 @@ class Describer {
       wish.source = wish.last = match.source;
       if (wish.source == kNone) {
         choose_template(match, wish, wishes);
-      } else if (!in_order[i]) {
+      } else if (!match.is_in_order) {
         wish.how = Wish::How::kJump;
       } else if (put_as_before(match, wishes)) {
         continue;
@@ -63,25 +45,6 @@ class Describer {
   }
 
  private:
-  // Which matches come in the order of their sources.
-  std::vector<bool> find_order() const {
-    std::vector<bool> in_order(matches_.list.size());
-    std::vector<std::uint32_t> values, owners;
-    bool is_sorted = true;
-    for (std::uint32_t i = 0; i < matches_.list.size(); ++i) {
-      const std::uint32_t source = matches_.list[i].source;
-      if (source == kNone) continue;
-      is_sorted = is_sorted && (values.empty() || source > values.back());
-      in_order[i] = true;
-      values.push_back(source);
-      owners.push_back(i);
-    }
-    if (is_sorted) return in_order;
-    const std::vector<bool> is_increasing = increasing(values);
-    for (std::size_t i = 0; i < owners.size(); ++i) in_order[owners[i]] = is_increasing[i];
-    return in_order;
-  }
-
   // What a new object is made from.
   void choose_template(const Match& match, Wish& wish, const Wishes& wishes) const {
     const std::uint32_t type = match.object.type;

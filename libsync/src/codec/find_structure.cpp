@@ -168,6 +168,7 @@ class Finder {
     } else if (type == kNone) {
       type = shape.type;
     }
+    out_.is_mixed = out_.is_mixed || type != shape.type;
     claim(start, shape.type, index);
     const std::uint32_t slot_index = shape_slot_[index];
     Slot& slot = type_slots_[shape.type][slot_index];

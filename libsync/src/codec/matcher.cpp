@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "codec/increasing.h"
+
 namespace libsync::codec {
 namespace {
 
@@ -52,7 +54,9 @@ class Matcher {
       match.object.type = type_of(i);
       if (sources_[i] != kNone) match.source = old_objects_[sources_[i]].start;
     }
+    find_order(matches.list);
     matches.schema = target_.schema;
+    matches.is_mixed = target_.is_mixed;
     matches.same_shape = std::move(same_shape_);
     return matches;
   }
@@ -312,6 +316,23 @@ class Matcher {
   }
   static constexpr std::uint32_t kLookAhead = 24;
   static constexpr std::uint32_t kAgreement = 3;
+
+  // Which come in the order of their sources: as many as can.
+  static void find_order(std::vector<Match>& matches) {
+    std::vector<std::uint32_t> values;
+    bool is_sorted = true;
+    for (const Match& match : matches) {
+      if (match.source == kNone) continue;
+      is_sorted = is_sorted && (values.empty() || match.source > values.back());
+      values.push_back(match.source);
+    }
+    if (is_sorted) return;
+    const std::vector<bool> is_increasing = increasing(values);
+    std::size_t next = 0;
+    for (Match& match : matches) {
+      if (match.source != kNone) match.is_in_order = is_increasing[next++];
+    }
+  }
 
   const Structure& base_;
   BytesView baseline_;

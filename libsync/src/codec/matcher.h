@@ -15,11 +15,13 @@ struct Match {
   Object object;                 // its type is the baseline's, or kNone
   std::uint32_t source = kNone;  // start of what it was in the baseline; kNone: nothing
   std::uint32_t n_objects = 1;
+  bool is_in_order = true;  // all that have a source and are in order are in the order of their sources
 };
 struct Matches {
   std::vector<Match> list;                // front to back
   std::shared_ptr<const Schema> schema;   // of the target
   std::vector<std::uint32_t> same_shape;  // [shapes of it] those of the arrangement to come, as far as known
+  bool is_mixed = false;                  // as the target's structure will be
 };
 
 // `is_followed`: the target's types are those of `base`.

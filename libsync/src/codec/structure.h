@@ -128,6 +128,8 @@ struct Structure {
   bool is_flatbuffer = false;
   // Bytes that no object needs, where they are too many for padding. Only an encoder's measure.
   std::uint64_t n_unexplained = 0;
+  // Tables of different meaning share a vtable, so that they were taken for one type. The same.
+  bool is_mixed = false;
 
   const std::vector<Type>& types() const { return schema->types; }
   const std::vector<Shape>& shapes() const { return schema->shapes; }
