@@ -26,6 +26,26 @@ std::uint64_t hash(const void* data, std::size_t size_bytes) {
 #endif
 }
 
+// Where two chunks differ, in blocks of 64 bytes, appended to `ranges`; neighbours become one.
+void add_differing_blocks(const std::byte* a, const std::byte* b, std::size_t begin, std::size_t count,
+                          std::vector<ByteRange>& ranges) {
+  constexpr std::size_t kBlock = 64, kNear = 128;
+  const auto add = [&](std::size_t from, std::size_t to) {
+    if (!ranges.empty() && begin + from <= ranges.back().end + kNear) {
+      ranges.back().end = static_cast<std::uint32_t>(begin + to);
+    } else {
+      ranges.push_back({static_cast<std::uint32_t>(begin + from), static_cast<std::uint32_t>(begin + to)});
+    }
+  };
+  const auto differs = [&](std::size_t at) { return std::memcmp(a + at, b + at, std::min(kBlock, count - at)) != 0; };
+  const std::size_t last = (count - 1) / kBlock * kBlock;
+  // Where both ends differ, what is between mostly does.
+  if (differs(0) && differs(last)) return add(0, count);
+  for (std::size_t at = 0; at < count; at += kBlock) {
+    if (differs(at)) add(at, std::min(at + kBlock, count));
+  }
+}
+
 static_assert(std::endian::native == std::endian::little, "fingerprints are hashed as they lie in memory");
 
 }  // namespace
@@ -39,7 +59,7 @@ Fingerprints::Fingerprints() { finish(); }
 Fingerprints Fingerprints::of(BytesView bytes) { return of(bytes, {}, Fingerprints()); }
 
 Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints,
-                              std::vector<std::uint32_t>* changed) {
+                              std::vector<ByteRange>* changed) {
   SYNC_ASSERT(baseline.size() == baseline_fingerprints.size_bytes());
   Fingerprints result;
   result.size_bytes_ = bytes.size();
@@ -52,7 +72,8 @@ Fingerprints Fingerprints::of(BytesView bytes, BytesView baseline, const Fingerp
     const std::size_t baseline_count = begin < baseline.size() ? std::min(chunk_size, baseline.size() - begin) : 0;
     const bool unchanged =
         comparable && count == baseline_count && std::memcmp(bytes.data() + begin, baseline.data() + begin, count) == 0;
-    if (!unchanged && changed != nullptr) changed->push_back(static_cast<std::uint32_t>(begin / chunk_size));
+    if (!unchanged && changed != nullptr && comparable && bytes.size() == baseline.size())
+      add_differing_blocks(bytes.data() + begin, baseline.data() + begin, begin, count, *changed);
     result.chunks_.push_back(unchanged ? baseline_fingerprints.chunks_[begin / chunk_size]
                                        : hash(bytes.data() + begin, count));
   }
@@ -66,19 +87,25 @@ void Fingerprints::finish() {
   hash_root();
 }
 
-void Fingerprints::update(BytesView bytes, std::span<const std::uint32_t> chunks) {
+void Fingerprints::update(BytesView bytes, std::span<const ByteRange> changed) {
   SYNC_ASSERT(bytes.size() == size_bytes_);
-  const std::size_t chunk_size = chunk_size_bytes(bytes.size());
-  std::array<std::uint64_t, kMaxChunks / kGroupChunks / 64> touched_groups{};
-  for (const std::uint32_t chunk : chunks) {
-    const std::size_t begin = chunk * chunk_size;
-    chunks_[chunk] = hash(bytes.data() + begin, std::min(chunk_size, bytes.size() - begin));
-    touched_groups[chunk / kGroupChunks / 64] |= std::uint64_t{1} << chunk / kGroupChunks % 64;
+  const auto chunk_bits = static_cast<unsigned>(std::countr_zero(chunk_size_bytes(bytes.size())));
+  std::size_t next = 0, next_group = 0;  // that is not hashed anew so far
+  for (const ByteRange& range : changed) {
+    if (range.begin == range.end) continue;
+    const std::size_t last = (range.end - 1) >> chunk_bits;
+    for (next = std::max<std::size_t>(next, range.begin >> chunk_bits); next <= last; ++next) {
+      const std::size_t begin = next << chunk_bits;
+      // A group is complete when the first chunk of a later one comes.
+      if (next / kGroupChunks >= next_group) {
+        if (next_group > 0) hash_group(next_group - 1);
+        next_group = next / kGroupChunks + 1;
+      }
+      chunks_[next] = hash(bytes.data() + begin, std::min(std::size_t{1} << chunk_bits, bytes.size() - begin));
+    }
   }
-  for (std::size_t word = 0; word < touched_groups.size(); ++word) {
-    for (std::uint64_t bits = touched_groups[word]; bits != 0; bits &= bits - 1)
-      hash_group(64 * word + static_cast<std::size_t>(std::countr_zero(bits)));
-  }
+  if (next_group == 0) return;
+  hash_group(next_group - 1);
   hash_root();
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -170,30 +171,27 @@ std::optional<codec::Matches> matches_of(const Snapshot& baseline, const Snapsho
 }
 
 // Where the two may differ. Requires: equal sizes.
-std::vector<codec::Range> ranges_of(const Snapshot& baseline, const Snapshot& target) {
+std::vector<ByteRange> ranges_of(const Snapshot& baseline, const Snapshot& target) {
+  const std::vector<ByteRange>* known = target.changed_since(baseline);
+  if (known != nullptr) return *known;
+  constexpr std::uint32_t kPart = 1024;
   const auto size = static_cast<std::uint32_t>(target.size_bytes());
-  const std::vector<std::uint32_t>* chunks = target.chunks_changed_since(baseline);
-  const std::size_t chunk_size = chunk_size_bytes(size);
-  std::vector<codec::Range> ranges;
-  if (chunks == nullptr) {
-    for (std::size_t begin = 0; begin < size; begin += chunk_size) {
-      const std::size_t n = std::min<std::size_t>(chunk_size, size - begin);
-      if (std::memcmp(baseline.bytes().data() + begin, target.bytes().data() + begin, n) != 0)
-        ranges.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(begin + n)});
-    }
-    return ranges;
-  }
-  ranges.reserve(chunks->size());
-  for (const std::uint32_t chunk : *chunks) {
-    const std::size_t begin = chunk * chunk_size, end = std::min<std::size_t>(begin + chunk_size, size);
-    ranges.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+  std::vector<ByteRange> ranges;
+  for (std::uint32_t begin = 0; begin < size; begin += kPart) {
+    const std::uint32_t n = std::min(kPart, size - begin);
+    if (std::memcmp(baseline.bytes().data() + begin, target.bytes().data() + begin, n) != 0)
+      ranges.push_back({begin, begin + n});
   }
   return ranges;
 }
 
-// Whether tables moved, or what they refer to: some of them tell. Requires: equal sizes.
-bool have_tables_moved(const codec::Structure& structure, BytesView baseline, BytesView target) {
-  constexpr std::size_t kSamples = 64;
+// Whether tables moved, or what they refer to: some of them tell. Requires: equal sizes. `ranges`: where they differ.
+bool have_tables_moved(const codec::Structure& structure, BytesView baseline, BytesView target,
+                       std::span<const ByteRange> ranges) {
+  constexpr std::size_t kSamples = 64, kFew = 16;
+  std::size_t n_changed = 0;
+  for (const ByteRange& range : ranges) n_changed += range.end - range.begin;
+  if (!structure.is_flatbuffer || n_changed < target.size() / kFew) return false;
   const codec::Group* most = nullptr;
   for (std::size_t type = 0; type < structure.types().size(); ++type) {
     const codec::Group& group = structure.groups[type];
@@ -215,10 +213,10 @@ Draft make_structured_patch(const Snapshot& baseline, const Snapshot& target, By
   const codec::Structure& structure = *context->structure;
   Draft in_place, moved;
   buffer.clear();
-  if (baseline.size_bytes() == target.size_bytes() &&
-      !(structure.is_flatbuffer && have_tables_moved(structure, baseline.bytes(), target.bytes()))) {
-    const codec::Differences differences =
-        codec::differences_of(structure, baseline.bytes(), target.bytes(), ranges_of(baseline, target));
+  const bool is_equal_size = baseline.size_bytes() == target.size_bytes();
+  const std::vector<ByteRange> ranges = is_equal_size ? ranges_of(baseline, target) : std::vector<ByteRange>();
+  if (is_equal_size && !have_tables_moved(structure, baseline.bytes(), target.bytes(), ranges)) {
+    const codec::Differences differences = codec::differences_of(structure, baseline.bytes(), target.bytes(), ranges);
     if (differences.moves && structure.is_flatbuffer) moved.context = std::make_unique<codec::Context>(*context);
     in_place.context = std::move(context);
     in_place.bytes = std::move(buffer);
@@ -333,18 +331,19 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
   const HeldBytes held{baseline.bytes(), baseline.digest(), [&] { return baseline.structure(); }};
   Result<OpenPatch> open = open_patch(held, patch, limits, context);
   if (!open) return open.error();
-  Bytes target;
+  SnapshotPtr snapshot;
   if (open->header.kind == PatchKind::kInPlace) {
-    target.assign(held.bytes.begin(), held.bytes.end());
-    if (!codec::decode_in_place(*open->context, open->body, target.data(), nullptr)) {
+    Bytes target(held.bytes.begin(), held.bytes.end());
+    codec::Undo undo;
+    if (!codec::decode_in_place(*open->context, open->body, target.data(), undo)) {
       return malformed_patch("changes that do not fit");
     }
+    snapshot = Snapshot::take_changed(std::move(target), baseline, undo.ranges());
   } else {
     Result<Bytes> decoded = decode_target(held, *open);
     if (!decoded) return decoded.error();
-    target = std::move(*decoded);
+    snapshot = Snapshot::take(std::move(*decoded), &baseline);
   }
-  SnapshotPtr snapshot = Snapshot::take(std::move(target), &baseline);
   if (snapshot->digest() != open->header.digest) {
     return Error{ErrorCode::kDigestMismatch, "patch: the result is not the sender's"};
   }

@@ -1,6 +1,5 @@
 #include "libsync/replica.h"
 
-#include <bit>
 #include <utility>
 #include <vector>
 
@@ -13,12 +12,9 @@ struct Replica::State {
   Bytes bytes;
   Fingerprints fingerprints;
   PatchContext context;
-  // Of the patch at hand; kept for their memory.
+  // Of the patch at hand; kept for its memory.
   codec::Undo undo;
-  std::vector<std::uint64_t> is_touched;  // a bit for each chunk
-  std::vector<std::uint32_t> touched;     // the same, as indices
 
-  void find_touched();
   Result<Digest> apply_in_place(OpenPatch& open);
   Result<Digest> apply_anew(const HeldBytes& held, OpenPatch& open);
 };
@@ -49,17 +45,17 @@ Result<Digest> Replica::apply(BytesView patch, const Limits& limits) {
 }
 
 Result<Digest> Replica::State::apply_in_place(OpenPatch& open) {
-  undo.pieces.clear();
-  undo.bytes.clear();
-  const bool fits = codec::decode_in_place(*open.context, open.body, bytes.data(), &undo);
-  if (fits) {
-    find_touched();
-    fingerprints.update(bytes, touched);
-    if (fingerprints.digest() == open.header.digest) return open.header.digest;
+  undo.clear();
+  const bool fits = codec::decode_in_place(*open.context, open.body, bytes.data(), undo);
+  if (!fits) {
+    undo.restore(bytes.data());
+    return malformed_patch("changes that do not fit");
   }
+  const std::vector<ByteRange> changed = undo.ranges();
+  fingerprints.update(bytes, changed);
+  if (fingerprints.digest() == open.header.digest) return open.header.digest;
   undo.restore(bytes.data());
-  if (!fits) return malformed_patch("changes that do not fit");
-  fingerprints.update(bytes, touched);
+  fingerprints.update(bytes, changed);
   return Error{ErrorCode::kDigestMismatch, "patch: the result is not the sender's"};
 }
 
@@ -73,22 +69,6 @@ Result<Digest> Replica::State::apply_anew(const HeldBytes& held, OpenPatch& open
   bytes = std::move(*target);
   fingerprints = std::move(after);
   return open.header.digest;
-}
-
-// The chunks in which something was changed.
-void Replica::State::find_touched() {
-  const auto chunk_bits = static_cast<unsigned>(std::countr_zero(chunk_size_bytes(bytes.size())));
-  is_touched.assign((bytes.size() >> chunk_bits) / 64 + 1, 0);
-  for (const codec::Undo::Piece& piece : undo.pieces) {
-    const std::size_t last = (piece.position + piece.size - 1) >> chunk_bits;
-    for (std::size_t chunk = piece.position >> chunk_bits; chunk <= last; ++chunk)
-      is_touched[chunk / 64] |= std::uint64_t{1} << (chunk % 64);
-  }
-  touched.clear();
-  for (std::size_t word = 0; word < is_touched.size(); ++word) {
-    for (std::uint64_t bits = is_touched[word]; bits != 0; bits &= bits - 1)
-      touched.push_back(static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(bits))));
-  }
 }
 
 }  // namespace libsync

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/structure.h"
+#include "libsync/result.h"
 
 namespace libsync {
 
@@ -30,7 +31,7 @@ const std::shared_ptr<const codec::Structure>& Snapshot::structure() const {
 
 std::size_t Snapshot::memory_bytes() const {
   return sizeof *this + bytes_.capacity() + fingerprints_.chunks().size() * sizeof(std::uint64_t) * 65 / 64 +
-         changed_chunks_.capacity() * sizeof(std::uint32_t) + structure_bytes_;
+         changed_.capacity() * sizeof(ByteRange) + structure_bytes_;
 }
 
 SnapshotPtr Snapshot::copy_of(BytesView bytes) { return take(Bytes(bytes.begin(), bytes.end())); }
@@ -42,8 +43,18 @@ SnapshotPtr Snapshot::take(Bytes bytes, const Snapshot* baseline) {
     return snapshot;
   }
   snapshot->fingerprints_ =
-      Fingerprints::of(snapshot->bytes_, baseline->bytes(), baseline->fingerprints(), &snapshot->changed_chunks_);
+      Fingerprints::of(snapshot->bytes_, baseline->bytes(), baseline->fingerprints(), &snapshot->changed_);
   snapshot->baseline_number_ = baseline->number_;
+  return snapshot;
+}
+
+SnapshotPtr Snapshot::take_changed(Bytes bytes, const Snapshot& baseline, std::vector<ByteRange> changed) {
+  SYNC_ASSERT(bytes.size() == baseline.size_bytes());
+  std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(bytes)));
+  snapshot->fingerprints_ = baseline.fingerprints_;
+  snapshot->fingerprints_.update(snapshot->bytes_, changed);
+  snapshot->changed_ = std::move(changed);
+  snapshot->baseline_number_ = baseline.number_;
   return snapshot;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "libsync/result.h"
@@ -13,14 +14,13 @@ std::shared_ptr<const StepBack> StepBack::between(const Snapshot& newer, const S
   constexpr std::size_t kNear = 8;
   const std::size_t size = newer.size_bytes();
   if (size != older.size_bytes() || size == 0) return nullptr;
-  const std::size_t chunk_size = chunk_size_bytes(size), n_chunks = (size + chunk_size - 1) / chunk_size;
-  const std::vector<std::uint32_t>* changed = newer.chunks_changed_since(older);
+  const ByteRange whole{0, static_cast<std::uint32_t>(size)};
+  const std::vector<ByteRange>* known = newer.changed_since(older);
+  const std::span<const ByteRange> ranges = known != nullptr ? std::span(*known) : std::span(&whole, 1);
   const std::byte* a = newer.bytes().data();
   const std::byte* b = older.bytes().data();
   auto step = std::make_shared<StepBack>();
-  for (std::size_t i = 0; i < (changed != nullptr ? changed->size() : n_chunks); ++i) {
-    const std::size_t begin = (changed != nullptr ? (*changed)[i] : i) * chunk_size;
-    const std::size_t end = std::min(begin + chunk_size, size);
+  for (const auto& [begin, end] : ranges) {
     for (std::size_t at = begin; at < end;) {
       if (end - at >= kNear && std::memcmp(a + at, b + at, kNear) == 0) {
         at += kNear;

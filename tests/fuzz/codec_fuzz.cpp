@@ -32,7 +32,7 @@ std::optional<Bytes> decode(codec::Context& context, const Bytes& baseline, Byte
   if ((flags & 1) != 0) {
     target = baseline;
     codec::Undo undo;
-    is_target = codec::decode_in_place(context, stream, target.data(), &undo);
+    is_target = codec::decode_in_place(context, stream, target.data(), undo);
     Bytes undone = target;
     undo.restore(undone.data());
     if (undone != baseline) std::abort();
@@ -53,12 +53,12 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
   bool goes_on = false;
   codec::Context before_sent = sent, before_received = received;
   if (target.size() == baseline.size()) {
-    const codec::Range whole[] = {{0, static_cast<std::uint32_t>(target.size())}};
+    const ByteRange whole[] = {{0, static_cast<std::uint32_t>(target.size())}};
     const codec::Differences differences = codec::differences_of(*sent.structure, baseline, target, whole);
     Bytes stream, back = baseline;
     codec::Undo undo;
     goes_on = codec::encode_in_place(sent, baseline, target, differences, stream);
-    if (goes_on && (!codec::decode_in_place(received, stream, back.data(), &undo) || back != target)) std::abort();
+    if (goes_on && (!codec::decode_in_place(received, stream, back.data(), undo) || back != target)) std::abort();
   }
   const codec::Structure target_structure = codec::find_structure(target);
   const codec::Structure& base = *before_sent.structure;

@@ -409,7 +409,7 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
     Bytes bytes = baseline;
     codec::Undo undo;
     codec::Context one = context;
-    codec::decode_in_place(one, stream, bytes.data(), &undo);
+    codec::decode_in_place(one, stream, bytes.data(), undo);
     undo.restore(bytes.data());
     CHECK(bytes == baseline);
     Bytes target(pick(random, 0, 4000));
@@ -433,7 +433,8 @@ TEST_CASE("decode: a stream cannot make more columns known than any game has") {
     Bytes stream;
     encoder.finish(stream);
     Bytes bytes(100'000, std::byte{1});
-    CHECK(!codec::decode_in_place(context, stream, bytes.data(), nullptr));
+    codec::Undo undo;
+    CHECK(!codec::decode_in_place(context, stream, bytes.data(), undo));
     CHECK(context.models.types[0].columns.size() == (n <= 0x10000 ? n : 0));
   }
 }

@@ -60,6 +60,31 @@ TEST_CASE("Fingerprints: those taken over from a baseline are those of the bytes
   }
 }
 
+TEST_CASE("Snapshot: knows where it differs from the one it was taken with") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    CAPTURE(seed);
+    test::Random random(seed);
+    const SnapshotPtr before = Snapshot::copy_of(test::random_bytes(random, test::pick(random, 1, 20'000)));
+    Bytes bytes(before->bytes().begin(), before->bytes().end());
+    for (std::uint64_t i = test::pick(random, 0, 9); i > 0; --i)
+      bytes[test::pick(random, 0, bytes.size() - 1)] ^= std::byte{8};
+    const SnapshotPtr after = Snapshot::take(bytes, before.get());
+    const std::vector<ByteRange>* changed = after->changed_since(*before);
+    REQUIRE(changed != nullptr);
+    Bytes patched(before->bytes().begin(), before->bytes().end());
+    std::uint32_t end = 0;
+    for (const ByteRange& range : *changed) {
+      CHECK(range.begin >= end);
+      REQUIRE(range.end <= bytes.size());
+      std::copy(bytes.begin() + range.begin, bytes.begin() + range.end, patched.begin() + range.begin);
+      end = range.end;
+    }
+    CHECK(patched == bytes);
+    CHECK(Snapshot::take_changed(bytes, *before, *changed)->digest() == after->digest());
+    CHECK(Snapshot::copy_of(bytes)->changed_since(*before) == nullptr);
+  }
+}
+
 TEST_CASE("Snapshot: keeps its bytes and their digest") {
   test::Random random(2);
   const Bytes bytes = test::random_bytes(random, 5000);
@@ -77,12 +102,13 @@ TEST_CASE("Fingerprints: update() gives what hashing everything gives") {
     Bytes bytes = test::random_bytes(random, size);
     Fingerprints fingerprints = Fingerprints::of(bytes);
     for (int round = 0; round < 5; ++round) {
-      std::vector<std::uint32_t> touched;
+      std::vector<ByteRange> touched;
       for (int i = 0; i < 20; ++i) {
-        const std::size_t at = test::pick(random, 0, size - 1);
+        const auto at = static_cast<std::uint32_t>(test::pick(random, 0, size - 1));
         bytes[at] ^= std::byte{1};
-        touched.push_back(static_cast<std::uint32_t>(at / chunk_size_bytes(size)));
+        touched.push_back({at, at + 1});
       }
+      std::ranges::sort(touched, {}, &ByteRange::begin);
       fingerprints.update(bytes, touched);
       const Fingerprints anew = Fingerprints::of(bytes);
       CHECK(fingerprints.digest() == anew.digest());

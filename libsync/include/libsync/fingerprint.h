@@ -27,13 +27,14 @@ class Fingerprints {
   static Fingerprints of(BytesView bytes);
   // The same result, but chunks equal to `baseline`'s at the same place are compared instead of hashed.
   // Requires: `baseline_fingerprints` belongs to `baseline`.
-  // `changed`: filled with the indices of the other chunks, ascending.
+  // `changed`: filled with where the bytes may differ, ascending; outside of it they are equal, and the sizes are.
+  // Empty where sizes or chunk sizes differ.
   static Fingerprints of(BytesView bytes, BytesView baseline, const Fingerprints& baseline_fingerprints,
-                         std::vector<std::uint32_t>* changed = nullptr);
+                         std::vector<ByteRange>* changed = nullptr);
 
-  // Hashes these chunks anew; the others are as they were. Cost: theirs. Requires: `bytes` has the same size as before,
-  // `chunks` are below the number of chunks.
-  void update(BytesView bytes, std::span<const std::uint32_t> chunks);
+  // Hashes the chunks anew in which something changed; the others are as they were. Cost: theirs. Requires: `bytes` has
+  // the same size as before, `changed` is ascending and within it.
+  void update(BytesView bytes, std::span<const ByteRange> changed);
 
   Digest digest() const { return digest_; }
   // [n_chunks], in order.

@@ -26,6 +26,9 @@ class Snapshot {
   static SnapshotPtr copy_of(BytesView bytes);
   // Takes `bytes` over. With a `baseline`, chunks that did not change are compared instead of hashed.
   static SnapshotPtr take(Bytes bytes, const Snapshot* baseline = nullptr);
+  // The same where it is known which bytes may differ; nothing else is looked at.
+  // Requires: the same size, `changed` ascending.
+  static SnapshotPtr take_changed(Bytes bytes, const Snapshot& baseline, std::vector<ByteRange> changed);
   // The snapshot of no bytes, baseline of every full update.
   static const SnapshotPtr& empty();
 
@@ -36,9 +39,10 @@ class Snapshot {
   Digest digest() const { return fingerprints_.digest(); }
   // What it takes, with fingerprints and, once found, its structure.
   std::size_t memory_bytes() const;
-  // Where it differs from `baseline`, if it was taken with that: indices of chunks (Fingerprints), ascending.
-  const std::vector<std::uint32_t>* chunks_changed_since(const Snapshot& baseline) const {
-    return baseline_number_ == baseline.number_ ? &changed_chunks_ : nullptr;
+  // Where it may differ from `baseline`, which has the same size and with which it was taken; ascending. Null of
+  // others.
+  const std::vector<ByteRange>* changed_since(const Snapshot& baseline) const {
+    return baseline_number_ == baseline.number_ && bytes_.size() == baseline.size_bytes() ? &changed_ : nullptr;
   }
   // What patches need to know of the bytes. Found at the first call, then kept; any thread.
   const std::shared_ptr<const codec::Structure>& structure() const;
@@ -52,7 +56,7 @@ class Snapshot {
   Fingerprints fingerprints_;
   std::uint64_t number_;  // of this object; never of another
   std::uint64_t baseline_number_ = 0;
-  std::vector<std::uint32_t> changed_chunks_;
+  std::vector<ByteRange> changed_;
   mutable std::once_flag structure_once_;
   mutable std::shared_ptr<const codec::Structure> structure_;
   mutable std::atomic<std::size_t> structure_bytes_{0};

@@ -16,6 +16,13 @@ using BytesView = std::span<const std::byte>;
 // Bytes that many sessions share and nobody changes any more.
 using SharedBytes = std::shared_ptr<const Bytes>;
 
+// Some bytes of a buffer.
+struct ByteRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  bool operator==(const ByteRange&) const = default;
+};
+
 // Number of a topic in one server process; on the wire a varint, so small numbers cost one byte.
 struct TopicId {
   std::uint32_t value = 0;

@@ -1,5 +1,6 @@
 #include "codec/codec.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "codec/contents.h"
@@ -15,6 +16,23 @@ void Undo::keep(const std::byte* from, std::uint32_t position, std::uint32_t siz
     bytes.insert(bytes.end(), from + position, from + position + size);
   }
   pieces.push_back(piece);
+}
+
+std::vector<ByteRange> Undo::ranges() const {
+  std::vector<ByteRange> ranges;
+  ranges.reserve(pieces.size());
+  bool is_sorted = true;
+  for (const Piece& piece : pieces) {
+    is_sorted = is_sorted && (ranges.empty() || ranges.back().begin <= piece.position);
+    if (!ranges.empty() && ranges.back().end == piece.position) {
+      ranges.back().end += piece.size;
+    } else {
+      ranges.push_back({piece.position, piece.position + piece.size});
+    }
+  }
+  const auto is_before = [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; };
+  if (!is_sorted) std::sort(ranges.begin(), ranges.end(), is_before);
+  return ranges;
 }
 
 void Undo::restore(std::byte* to) const {
@@ -52,11 +70,10 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
   return true;
 }
 
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo* undo) {
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo) {
   Decoder decoder(patch);
-  if (undo == nullptr) return decode_types(context, decoder, bytes, [](std::uint32_t, std::uint32_t) {});
   return decode_types(context, decoder, bytes,
-                      [&](std::uint32_t position, std::uint32_t size) { undo->keep(bytes, position, size); });
+                      [&](std::uint32_t position, std::uint32_t size) { undo.keep(bytes, position, size); });
 }
 
 bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {
@@ -69,20 +86,20 @@ bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesVi
   ArrangementCoder<Encoder> coder(encoder, context.models.arrangement, arrangement, bytes, text);
   if (!coder.run(wishes)) return false;
   Layout layout(arrangement);
-  Bytes prediction(target.size());
-  layout.predict(prediction.data());
-  ElementCoder<Encoder> elements(encoder, context.models.arrangement, base, baseline, layout, bytes, prediction.data());
+  const auto prediction = std::make_unique_for_overwrite<std::byte[]>(target.size());
+  layout.predict(prediction.get());
+  ElementCoder<Encoder> elements(encoder, context.models.arrangement, base, baseline, layout, bytes, prediction.get());
   if (!elements.run()) return false;
   std::vector<Rows> rows;
   for (std::uint32_t type = 0; type < layout.structure().types().size(); ++type) rows.push_back(layout.known(type));
   for (const Placed& piece : layout.pieces()) {
-    if (piece.source == kNone) std::memcpy(prediction.data() + piece.start, bytes + piece.start, piece.size());
+    if (piece.source == kNone) std::memcpy(prediction.get() + piece.start, bytes + piece.start, piece.size());
   }
-  const Range whole{0, static_cast<std::uint32_t>(target.size())};
+  const ByteRange whole{0, static_cast<std::uint32_t>(target.size())};
   std::vector<Differences::OfType> differences =
-      differences_within(layout.structure(), rows, prediction, target, {&whole, 1});
+      differences_within(layout.structure(), rows, {prediction.get(), target.size()}, target, {&whole, 1});
   ResidualCoder<Encoder> residual(encoder, context.models, context.rows, layout.structure(), bytes);
-  if (!code_contents(context.models, residual, text, layout, arrangement, bytes, prediction.data(),
+  if (!code_contents(context.models, residual, text, layout, arrangement, bytes, prediction.get(),
                      std::move(differences)))
     return false;
   encoder.finish(out);

@@ -45,12 +45,18 @@ struct Undo {
   std::vector<Piece> pieces;
   Bytes bytes;
 
+  void clear() {
+    pieces.clear();
+    bytes.clear();
+  }
   void keep(const std::byte* from, std::uint32_t position, std::uint32_t size);
   void restore(std::byte* to) const;
+  // Of all pieces, ascending.
+  std::vector<ByteRange> ranges() const;
 };
 
-// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `undo`: null, or empty.
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo* undo);
+// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `undo` is empty before.
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo);
 // Fills `target`, which is zero. False: malformed.
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 

@@ -13,7 +13,7 @@ namespace {
 // Where two buffers of equal size differ within some ranges, ascending.
 class DifferingBytes {
  public:
-  DifferingBytes(BytesView a, BytesView b, std::span<const Range> ranges) : a_(a), b_(b), ranges_(ranges) {}
+  DifferingBytes(BytesView a, BytesView b, std::span<const ByteRange> ranges) : a_(a), b_(b), ranges_(ranges) {}
 
   // The first at or after `from`, which never falls; kNone: there is none.
   std::uint32_t next(std::uint32_t from) {
@@ -52,7 +52,7 @@ class DifferingBytes {
   }
 
   BytesView a_, b_;
-  std::span<const Range> ranges_;
+  std::span<const ByteRange> ranges_;
   std::size_t range_ = 0;
   std::uint32_t block_ = 0;
   std::uint32_t end_ = 0;  // of it; kNone behind the last
@@ -162,7 +162,7 @@ bool is_shifted(const Structure& structure, std::uint32_t type, const std::vecto
 
 std::vector<Differences::OfType> differences_within(const Structure& structure, std::span<const Rows> rows,
                                                     BytesView baseline, BytesView target,
-                                                    std::span<const Range> ranges) {
+                                                    std::span<const ByteRange> ranges) {
   const std::size_t n_types = structure.types().size();
   std::vector<Differences::OfType> all(n_types);
   std::vector<std::vector<std::uint32_t>> first_rows(n_types);
@@ -211,7 +211,7 @@ std::vector<Differences::OfType> differences_within(const Structure& structure, 
 }
 
 Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
-                           std::span<const Range> ranges) {
+                           std::span<const ByteRange> ranges) {
   constexpr std::size_t kManyChanges = 32;
   std::vector<Rows> rows;
   for (const Group& group : structure.groups) rows.push_back(rows_of(group));

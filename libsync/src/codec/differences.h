@@ -22,15 +22,11 @@ struct Differences {
   bool moves = false;
 };
 // `ranges`: where to look, ascending; equal bytes elsewhere.
-struct Range {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-};
 Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
-                           std::span<const Range> ranges);
+                           std::span<const ByteRange> ranges);
 // The same without `moves`. Only the objects in `rows` are looked at, [types], which rows and ranks are counted in.
 std::vector<Differences::OfType> differences_within(const Structure& structure, std::span<const Rows> rows,
                                                     BytesView baseline, BytesView target,
-                                                    std::span<const Range> ranges);
+                                                    std::span<const ByteRange> ranges);
 
 }  // namespace libsync::codec
