@@ -57,14 +57,14 @@ export class PatchContext {
     this.#at = at.digest;
   }
 
-  /** For applyPatch(): zeros, where bytes may be used again those of a snapshot that is no more. */
-  takeZeros(size: number): Uint8Array {
+  /** For applyPatch(): where bytes may be used again those of a snapshot that is no more, whatever they hold. */
+  takeBytes(size: number): Uint8Array {
     const spare = this.#spare;
     this.#spare = undefined;
     if (!this.reusesBytes) return new Uint8Array(size);
     if (spare !== undefined) {
       const whole = this.#made.has(spare.buffer) ? new Uint8Array(spare.buffer) : spare;
-      if (whole.length >= size) return whole.subarray(0, size).fill(0);
+      if (whole.length >= size) return whole.subarray(0, size);
     }
     // Snapshots that grow a little find room.
     const bytes = new Uint8Array(size + (size >>> 3));

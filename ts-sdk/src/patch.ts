@@ -105,7 +105,7 @@ function applyMoved(
   digest: bigint,
   workspace: PatchContext,
 ): Snapshot {
-  const bytes = workspace.takeZeros(size);
+  const bytes = workspace.takeBytes(size);
   try {
     if (!decodeMoved(state, baseline.bytes, stream, bytes)) {
       throw malformed("moves that do not fit the baseline");

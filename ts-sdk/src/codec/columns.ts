@@ -3,7 +3,8 @@
 
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
 import { kModels, kOrders, orderAfter } from "./model-layout.js";
-import { type Group, kEndColumns } from "./structure.js";
+import { kEndColumns } from "./schema.js";
+import type { Group } from "./structure.js";
 
 /** Cells of a column's models: a bit by whether the column before in the row changed, whether any did (2), whether the
  * entry changed last time (4); then two value models, of entries without and with a prediction. */

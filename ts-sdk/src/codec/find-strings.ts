@@ -3,7 +3,7 @@
 
 import type { Coverage } from "./coverage.js";
 import { type FoundObjects, SmallestStride } from "./found-objects.js";
-import { FieldKind, Kind, kNone } from "./structure.js";
+import { FieldKind, Kind, kNone } from "./schema.js";
 
 interface Candidate {
   readonly type: number;

@@ -4,8 +4,9 @@
 import { Coverage } from "./coverage.js";
 import { findStrings } from "./find-strings.js";
 import { FoundObjects } from "./found-objects.js";
+import { FieldKind, Kind, kNone, type Type } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { FieldKind, Kind, kNone, type Structure, type Type } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** Beyond it a buffer is taken for no FlatBuffer: positions are signed numbers of 32 bits. */
 const kMaxBytes = 0x7fff_ffff;
@@ -19,13 +20,18 @@ export function findStructure(bytes: Uint8Array): Structure {
     const tables = new TableFinder(found, covered);
     tables.run(root);
     if (found.workLeft >= 0) findStrings(found, covered, tables.tablesOf);
-    if (found.workLeft >= 0) return found.finish(true);
+    const structure = found.workLeft >= 0 ? found.finish(true) : undefined;
+    if (structure !== undefined) return structure;
   }
+  return oneObject(bytes);
+}
+
+function oneObject(bytes: Uint8Array): Structure {
   const other = new FoundObjects(bytes);
   other.newType(Kind.kOther);
   other.newType(Kind.kVTable);
   if (bytes.length > 0) other.claim(0, 0, kNone);
-  return other.finish(false);
+  return other.finish(false) as Structure;
 }
 
 /** Follows references from table to table, type by type. */

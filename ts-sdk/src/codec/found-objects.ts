@@ -2,8 +2,9 @@
 // C++: structure.cpp.
 
 import type { Coverage } from "./coverage.js";
+import { Kind, kMaxTags, kNone, Schema, Type, tagOf } from "./schema.js";
 import { assignColumns, readShape, type Shape } from "./shape.js";
-import { Group, Kind, kNone, Structure, Type } from "./structure.js";
+import { type Group, Structure } from "./structure.js";
 
 const kMaxStride = 256;
 
@@ -146,16 +147,15 @@ export class FoundObjects {
 
   // --- the result -----------------------------------------------------------------------------------------
 
-  finish(isFlatbuffer: boolean): Structure {
+  /** Undefined: there are too many types and vtables. */
+  finish(isFlatbuffer: boolean): Structure | undefined {
+    const placeOf = this.#keepShapesWithType();
+    const schema = new Schema(this.types, this.#shapes);
+    if (schema.types.length + schema.shapes.length > kMaxTags) return undefined;
     const n = this.#starts.length;
-    const start = new Int32Array(n);
-    const end = new Int32Array(n);
-    const shape = new Int32Array(n);
-    const typeOf = new Int32Array(n);
+    const start = new Int32Array(n + 1);
+    const tag = new Uint32Array(n);
     const counts = new Int32Array(this.types.length);
-    for (const type of this.#typesOf) counts[type] = (counts[type] as number) + 1;
-    const members = this.types.map((_, type) => new Int32Array(counts[type] as number));
-    counts.fill(0);
     let rank = 0;
     for (let word = 0; word < this.#claimed.length; word += 1) {
       let bits = this.#claimed[word] as number;
@@ -163,28 +163,39 @@ export class FoundObjects {
         const position = word * 64 + 2 * (31 - Math.clz32(bits & -bits));
         const object = this.#objectAt[position >>> 1] as number;
         const type = this.#typesOf[object] as number;
+        const shape = this.#shapesOf[object] as number;
         start[rank] = position;
-        shape[rank] = this.#shapesOf[object] as number;
-        typeOf[rank] = type;
-        const inType = counts[type] as number;
-        (members[type] as Int32Array)[inType] = rank;
-        counts[type] = inType + 1;
+        tag[rank] = tagOf(type, shape === kNone ? kNone : (placeOf[shape] as number));
+        counts[type] = (counts[type] as number) + 1;
         rank += 1;
       }
     }
-    end.set(start.subarray(1));
-    if (n > 0) end[n - 1] = this.sizeBytes;
-    const objects = { start, end, shape };
-    const groups = this.types.map((type, i) => new Group(type, objects, members[i] as Int32Array));
-    for (const group of groups) {
-      const { type } = group;
+    start[n] = this.sizeBytes;
+    const structure = new Structure(isFlatbuffer, { schema, start, tag }, counts, new Int32Array(n));
+    this.types.forEach((type, index) => {
       if (type.kind === Kind.kTable) {
-        for (const index of type.shapes) assignColumns(this.shape(index), type);
+        for (const shape of type.shapes) assignColumns(this.shape(shape), type);
       } else if (type.kind === Kind.kData) {
-        this.#finishData(group);
+        this.#finishData(structure.group(index));
       }
+    });
+    return structure;
+  }
+
+  /** Of all shapes those that are of a type. Returns, by what their number was, what it is. */
+  #keepShapesWithType(): Int32Array {
+    const placeOf = new Int32Array(this.#shapes.length).fill(kNone);
+    let n = 0;
+    for (let index = 0; index < placeOf.length; index += 1) {
+      const shape = this.shape(index);
+      if (shape.type === kNone) continue;
+      placeOf[index] = n;
+      this.#shapes[n] = shape;
+      n += 1;
     }
-    return new Structure(this.sizeBytes, isFlatbuffer, this.#shapes, this.types, objects, typeOf, groups);
+    this.#shapes.length = n;
+    for (const type of this.types) type.shapes = type.shapes.map((index) => placeOf[index] as number);
+    return placeOf;
   }
 
   #finishData({ type, objects, members }: Group): void {
@@ -193,7 +204,7 @@ export class FoundObjects {
     let isSmall = true;
     for (const object of members) {
       const begin = objects.start[object] as number;
-      const size = (objects.end[object] as number) - begin;
+      const size = (objects.start[object + 1] as number) - begin;
       smallest.add(this.load32(begin), Math.max(size - 4, 0));
       isAligned &&= begin % 8 === 4;
       isSmall &&= size <= 64;

@@ -7,7 +7,6 @@ import type { Models } from "./models.js";
 import { kBefore, kColumn, kMotionCells, kRow, kStep, type Motions } from "./motions.js";
 import { readRow } from "./read-row.js";
 import { kColumnOf, kEntryCells, kOffset, kPlace, kWidth } from "./rows.js";
-import type { Shape } from "./shape.js";
 import type { Group } from "./structure.js";
 import type { TypeModel } from "./type-model.js";
 import { addDelta, cut, kGoesOn } from "./values.js";
@@ -16,7 +15,6 @@ import type { WriteLog } from "./write-log.js";
 export class RowDecoder {
   readonly #decoder: EntropyDecoder;
   readonly #models: Models;
-  readonly #shapes: readonly Shape[];
   readonly #view: DataView;
   readonly #log: WriteLog;
   // Of the type at hand.
@@ -26,11 +24,10 @@ export class RowDecoder {
   #rank = 0;
   #firstRow = 0;
 
-  /** `bytes`: the prediction, which becomes the target. `shapes`: may grow. */
-  constructor(models: Models, shapes: readonly Shape[], bytes: Uint8Array, log: WriteLog) {
+  /** `bytes`: the prediction, which becomes the target. */
+  constructor(models: Models, bytes: Uint8Array, log: WriteLog) {
     this.#decoder = models.decoder;
     this.#models = models;
-    this.#shapes = shapes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#log = log;
   }
@@ -114,14 +111,14 @@ export class RowDecoder {
     } else {
       for (;;) {
         const object = members[this.#rank] as number;
-        const n = type.rowsOf((objects.end[object] as number) - (objects.start[object] as number));
+        const n = type.rowsOf((objects.start[object + 1] as number) - (objects.start[object] as number));
         if (this.#firstRow + n > row) break;
         this.#firstRow += n;
         this.#rank += 1;
       }
     }
     const object = members[this.#rank] as number;
-    (this.#type as TypeModel).entries.find(type, this.#shapes, objects, object, row - this.#firstRow);
+    (this.#type as TypeModel).entries.find(type, objects, object, row - this.#firstRow);
   }
 
   #readRow(row: number, motions: Motions, m: number, end: number): boolean {
@@ -164,7 +161,7 @@ export class RowDecoder {
   freshObject(index: number, group: Group, object: number): void {
     const type = this.#models.types[index] as TypeModel;
     type.fresh ??= new FreshColumns(this.#decoder, group.type);
-    type.fresh.read(this.#shapes, group.objects, object, this.#view);
+    type.fresh.read(group.objects, object, this.#view);
   }
 
   /** Which of the `n` strings of a type differ: their ranks, ascending. Undefined: malformed. */

@@ -3,8 +3,9 @@
 
 import type { Columns } from "./columns.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
+import { Kind, kTailColumns, shapeOfTag, type Type } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { Kind, kTailColumns, type ObjectList, type Type } from "./structure.js";
+import type { ObjectList } from "./structure.js";
 
 /** Numbers of an entry: its column, the column's place among those that are known and where its models are; the first
  * byte, counted from `base`, and how many they are. */
@@ -64,10 +65,11 @@ export class RowEntries {
   }
 
   /** Sets `found` and `base`. */
-  find(type: Type, shapes: readonly Shape[], objects: ObjectList, object: number, row: number): void {
-    const start = objects.start[object] as number;
-    const end = objects.end[object] as number;
-    if (type.kind === Kind.kTable) this.#findInTable(objects.shape[object] as number, shapes, start, end);
+  find(type: Type, { schema, start: starts, tag }: ObjectList, object: number, row: number): void {
+    const start = starts[object] as number;
+    const end = starts[object + 1] as number;
+    if (type.kind === Kind.kTable)
+      this.#findInTable(shapeOfTag(tag[object] as number), schema.shapes, start, end);
     else this.#findInLanes(type, start, end, row);
   }
 

@@ -1,7 +1,7 @@
 // Shape: a vtable, and where the columns of its tables are. Definition: docs/WIRE_FORMAT.md section 3.3. C++:
 // structure.h.
 
-import { kHeadColumns, kNone, type Type } from "./structure.js";
+import { kHeadColumns, kNone, type Type } from "./schema.js";
 
 /** A vtable. Tables of one type have several where fields were left out or padded otherwise. */
 export class Shape {
