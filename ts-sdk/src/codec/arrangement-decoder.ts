@@ -216,10 +216,9 @@ export class ArrangementDecoder {
     const type = out.schema.types[typeIndex] as Type;
     if (type.kind === Kind.kVTable) {
       // One of the new ones, which follow in their order.
-      if (this.#nPlacedShapes >= out.freshShapes.length) return false;
-      overrides.shape = out.freshShapes[this.#nPlacedShapes] as number;
+      overrides.shape = this.#placer.freshShape(this.#nPlacedShapes);
       this.#nPlacedShapes += 1;
-      return true;
+      return overrides.shape !== kNone;
     }
     const nKnown = type.shapes.length;
     if (nKnown === 0) return false;

@@ -7,15 +7,18 @@
 
 import { Blocks, How, kBehind, kBlockCells, kCount, kHow, kLength, kSource } from "./blocks.js";
 import { Copies } from "./copies.js";
+import { Inspector, State } from "./inspector.js";
 import type { Splices } from "./overrides.js";
 import { Kind, kNone, type Schema, shapeOfTag, typeOfTag } from "./schema.js";
-import { Group, type ObjectList, Structure } from "./structure.js";
+import { type Group, lowerBound, type ObjectList, Structure } from "./structure.js";
 
 /** Room for the objects of a structure. */
 export class ObjectMemory {
   /** One more than the others. */
   start = new Int32Array(1);
   tag = new Uint32Array(0);
+  /** What is known of them: State. */
+  state = new Uint8Array(0);
   members = new Int32Array(0);
 
   get capacity(): number {
@@ -27,33 +30,36 @@ export class ObjectMemory {
     const capacity = n + (n >>> 3) + 64;
     this.start = new Int32Array(capacity + 1);
     this.tag = new Uint32Array(capacity);
+    this.state = new Uint8Array(capacity);
   }
   /** Doubles the room at least; what is there stays at the end. */
   grow(n: number): void {
     const capacity = Math.max(n, 2 * this.capacity);
-    const { start, tag } = this;
+    const { start, tag, state } = this;
     this.start = new Int32Array(capacity + 1);
     this.start.set(start, capacity + 1 - start.length);
     this.tag = new Uint32Array(capacity);
     this.tag.set(tag, capacity - tag.length);
+    this.state = new Uint8Array(capacity);
+    this.state.set(state, capacity - state.length);
   }
 }
 
 /** What arrangements need one after the other. */
 export class Workspace {
   readonly blocks = new Blocks();
-  readonly copies = new Copies();
+  readonly copies = new Copies(this.blocks);
 }
 
 export class Arrangement implements ObjectList {
   readonly base: Structure;
+  /** [objects of the baseline] State; what is found out is added. */
+  readonly baseState: Uint8Array;
   readonly baseline: Uint8Array;
   readonly baselineView: DataView;
   readonly targetSize: number;
   /** The baseline's, or a copy with new shapes. */
   schema: Schema;
-  /** Those of placed tables that no vtable of the baseline has, in the order in which they came. */
-  readonly freshShapes: number[] = [];
   readonly splices: Splices[] = [];
   readonly blocks: Blocks;
   readonly copies: Copies;
@@ -63,12 +69,17 @@ export class Arrangement implements ObjectList {
   /** [types] How many of each; and the source of the one that was placed last, or kNone. */
   readonly counts: Int32Array;
   readonly lastSource: Int32Array;
+  /** [shapes of the baseline] Where their vtable was. */
+  readonly oldShapePosition: Int32Array;
+  readonly inspector: Inspector;
 
   /** After finish(): those objects, front to back. */
   start = new Int32Array(0);
   tag = new Uint32Array(0);
+  /** State: what the baseline's were, unless they were not moved together. */
+  state: Uint8Array = new Uint8Array(0);
   /** [shapes] After finish(): where their vtable is. */
-  shapePosition = new Int32Array(0);
+  shapePosition: Int32Array = new Int32Array(0);
   #structure: Structure | undefined;
   /** By type: objects that are fresh or raw. */
   readonly #unknown = new Map<number, number[]>();
@@ -79,10 +90,12 @@ export class Arrangement implements ObjectList {
     base: Structure,
     baseline: Uint8Array,
     targetSize: number,
+    baseState: Uint8Array = new Uint8Array(base.count),
     memory = new ObjectMemory(),
     workspace = new Workspace(),
   ) {
     this.base = base;
+    this.baseState = baseState;
     this.baseline = baseline;
     this.baselineView = new DataView(baseline.buffer, baseline.byteOffset, baseline.byteLength);
     this.targetSize = targetSize;
@@ -98,6 +111,8 @@ export class Arrangement implements ObjectList {
     // Most targets are of about as many objects as their baselines.
     memory.fit(base.count + 64);
     memory.start[memory.capacity] = targetSize;
+    this.oldShapePosition = positionsOfShapes(base);
+    this.inspector = new Inspector(this);
   }
 
   // --- placing --------------------------------------------------------------------------------------------
@@ -120,12 +135,44 @@ export class Arrangement implements ObjectList {
     const at = memory.capacity - this.count - 1;
     memory.start[at] = start;
     memory.tag[at] = tag;
-    this.blocks.push(source, 1, this.count, length, spliced, how);
+    memory.state[at] = State.kUnknown;
+    const block = this.blocks.push(source, 1, this.count, length, spliced, how);
+    if (how === How.kPlaced) this.copies.placed[source] = block;
     const type = typeOfTag(tag);
     counts[type] = (counts[type] as number) + 1;
     if (source !== kNone) this.lastSource[type] = source;
-    if (how === How.kPlaced) this.copies.placed[source] = this.count;
     this.count += 1;
+  }
+
+  /** `n` objects like those of the baseline from `source` on. Where they begin is in the memory already. */
+  pushMoved(source: number, n: number): void {
+    const { memory, base } = this;
+    const at = memory.capacity - this.count - n;
+    memory.tag.set(base.tag.subarray(source, source + n), at);
+    memory.state.set(this.baseState.subarray(source, source + n), at);
+    const block = this.blocks.push(source, n, this.count, 0, kNone, How.kMoved);
+    this.copies.placed.fill(block, source, source + n);
+    this.#countMoved(source, n);
+    this.count += n;
+  }
+  #countMoved(source: number, n: number): void {
+    const { counts, lastSource, base } = this;
+    if (n < 32 * counts.length) {
+      for (let object = source + n - 1; object >= source; object -= 1) {
+        const type = typeOfTag(base.tag[object] as number);
+        counts[type] = (counts[type] as number) + 1;
+        lastSource[type] = object;
+      }
+      return;
+    }
+    for (let type = 0; type < counts.length; type += 1) {
+      const { members } = base.group(type);
+      const first = lowerBound(members, source);
+      const nOfType = lowerBound(members, source + n) - first;
+      if (nOfType === 0) continue;
+      counts[type] = (counts[type] as number) + nOfType;
+      lastSource[type] = members[first] as number;
+    }
   }
 
   /** Whether an object of the baseline was placed, other than as a fresh one. */
@@ -141,14 +188,12 @@ export class Arrangement implements ObjectList {
     const first = memory.capacity - count;
     this.start = memory.start.subarray(first);
     this.tag = memory.tag.subarray(first);
+    this.state = memory.state.subarray(first);
     if (memory.members.length < count || memory.members.length > 2 * memory.capacity) {
       memory.members = new Int32Array(memory.capacity);
     }
     this.#structure = new Structure(this.base.isFlatbuffer, this, this.counts, memory.members);
-    this.shapePosition = new Int32Array(this.schema.shapes.length);
-    for (const vtable of this.#structure.group(Kind.kVTable).members) {
-      this.shapePosition[shapeOfTag(this.tag[vtable] as number)] = this.start[vtable] as number;
-    }
+    this.shapePosition = positionsOfShapes(this.#structure);
     this.copies.finish(count);
     this.#listUnknown();
   }
@@ -184,18 +229,7 @@ export class Arrangement implements ObjectList {
     if (unknown === undefined) return group;
     let known = this.#known.get(type);
     if (known === undefined) {
-      const members = new Int32Array(group.members.length - unknown.length);
-      let n = 0;
-      let next = 0;
-      for (const object of group.members) {
-        if (object === unknown[next]) {
-          next += 1;
-        } else {
-          members[n] = object;
-          n += 1;
-        }
-      }
-      known = new Group(group.type, this, members);
+      known = group.without(Int32Array.from(unknown, (object) => lowerBound(group.members, object)));
       this.#known.set(type, known);
     }
     return known;
@@ -243,4 +277,14 @@ export class Arrangement implements ObjectList {
     const begin = (this.base.start[source] as number) + 4;
     return this.baseline.subarray(begin, begin + this.oldLength(source));
   }
+}
+
+/** [shapes] Where the vtable is, the last if there are several; 0: nowhere. */
+function positionsOfShapes(structure: Structure): Int32Array {
+  const { schema, start, tag } = structure;
+  const positions = new Int32Array(schema.shapes.length);
+  for (const vtable of structure.group(Kind.kVTable).members) {
+    positions[shapeOfTag(tag[vtable] as number)] = start[vtable] as number;
+  }
+  return positions;
 }

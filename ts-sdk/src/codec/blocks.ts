@@ -34,8 +34,10 @@ export class Blocks {
     this.count = 0;
   }
 
-  push(source: number, count: number, behind: number, length: number, spliced: number, how: How): void {
-    let at = this.count * kBlockCells;
+  /** Returns the first cell. */
+  push(source: number, count: number, behind: number, length: number, spliced: number, how: How): number {
+    const first = this.count * kBlockCells;
+    let at = first;
     if (at + kBlockCells > this.cells.length) {
       const grown = new Int32Array(2 * this.cells.length);
       grown.set(this.cells);
@@ -49,6 +51,7 @@ export class Blocks {
     cells[at++] = spliced;
     cells[at++] = how;
     this.count += 1;
+    return first;
   }
 
   /** First cell of the block with the object that `behind` others of the target are behind. */

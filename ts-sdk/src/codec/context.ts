@@ -10,6 +10,8 @@ export class Context {
   #structure: Structure;
   readonly models: Models;
   readonly workspace = new Workspace();
+  /** [objects] See State. */
+  #state: Uint8Array;
   /** What `structure` is in; undefined: it is not this context's alone. */
   #memory: ObjectMemory | undefined;
   /** What the structure before was in. */
@@ -18,11 +20,16 @@ export class Context {
   /** A new one: it knows nothing but the structure of a baseline. */
   constructor(structure: Structure) {
     this.#structure = structure;
+    this.#state = new Uint8Array(structure.count);
     this.models = new Models(structure.schema.types.length);
   }
 
   get structure(): Structure {
     return this.#structure;
+  }
+
+  get state(): Uint8Array {
+    return this.#state;
   }
 
   /** Room for the structure that comes next. */
@@ -32,8 +39,9 @@ export class Context {
     return memory;
   }
   /** Goes on to a structure that is in `memory`. The one before must not be used any more. */
-  moveTo(structure: Structure, memory: ObjectMemory): void {
+  moveTo(structure: Structure, state: Uint8Array, memory: ObjectMemory): void {
     this.#structure = structure;
+    this.#state = state;
     this.#spare = this.#memory;
     this.#memory = memory;
   }

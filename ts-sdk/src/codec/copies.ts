@@ -1,6 +1,7 @@
 // Copies: where the objects of a baseline went in its target. Definition: docs/WIRE_FORMAT.md section 3.4, "where s
 // went". C++: arrangement.cpp, copy_of.
 
+import { type Blocks, kBehind, kCount, kSource } from "./blocks.js";
 import { kNone } from "./schema.js";
 
 /** In `placed`: not at one place, or not from it alone. */
@@ -16,11 +17,9 @@ interface Several {
 
 /** Of one arrangement after the other; its memory is used again. */
 export class Copies {
-  /**
-   * [objects of the baseline, or more] How many objects of the target are behind the one that comes from it; below 0:
-   * see copyOf().
-   */
+  /** [objects of the baseline, or more] First cell of the block that it was placed with; below 0: see copyOf(). */
   placed = new Int32Array(0);
+  readonly #blocks: Blocks;
   #nObjects = 0;
   /** Objects of the target. */
   #nCopies = 0;
@@ -28,9 +27,15 @@ export class Copies {
   /** [objects of the baseline] The next that has a copy; made when it is needed first. */
   #next: Int32Array | undefined;
 
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
+  }
+
   open(nObjects: number): void {
     const { length } = this.placed;
-    if (length < nObjects || length > 8 * nObjects + 4096) this.placed = new Int32Array(nObjects);
+    if (length < nObjects || length > 8 * nObjects + 4096) {
+      this.placed = new Int32Array(nObjects + (nObjects >>> 3) + 64);
+    }
     this.placed.fill(kNone, 0, nObjects);
     this.#nObjects = nObjects;
     this.#several.clear();
@@ -48,8 +53,7 @@ export class Copies {
       several.all.push(copy);
       return;
     }
-    const behind = this.placed[object] as number;
-    const known = behind === kNone ? kNone : this.#nCopies - 1 - behind;
+    const known = this.knownCopyOf(object);
     this.#several.set(object, { all: known === kNone ? [copy] : [known, copy], known });
     this.placed[object] = kMany;
   }
@@ -58,17 +62,21 @@ export class Copies {
     for (const { all, known } of this.#several.values()) if (known !== kNone) all.sort((a, b) => a - b);
   }
 
+  /** Objects of the baseline with several copies, or only fresh ones. */
+  withSeveral(): Iterable<number> {
+    return this.#several.keys();
+  }
+
   /** What the object of the baseline became, as seen from the object `from` of the target; kNone: nothing at all. */
   copyOf(object: number, from: number): number {
-    let behind = this.placed[object] as number;
     let source = object;
-    if (behind === kNone) {
+    if (this.placed[object] === kNone) {
       this.#next ??= this.#findNext();
       source = this.#next[object] as number;
       if (source === kNone) return kNone;
-      behind = this.placed[source] as number;
     }
-    if (behind >= 0) return this.#nCopies - 1 - behind;
+    const block = this.placed[source] as number;
+    if (block >= 0) return this.#copyIn(block, source);
     const { all } = this.#several.get(source) as Several;
     let low = 0;
     let high = all.length;
@@ -82,9 +90,14 @@ export class Copies {
 
   /** The copy that is not fresh, or kNone. */
   knownCopyOf(object: number): number {
-    const behind = this.placed[object] as number;
-    if (behind >= 0) return this.#nCopies - 1 - behind;
-    return behind === kMany ? (this.#several.get(object) as Several).known : kNone;
+    const block = this.placed[object] as number;
+    if (block >= 0) return this.#copyIn(block, object);
+    return block === kMany ? (this.#several.get(object) as Several).known : kNone;
+  }
+  #copyIn(block: number, source: number): number {
+    const { cells } = this.#blocks;
+    const fromFirst = source - (cells[block + kSource] as number);
+    return this.#nCopies - (cells[block + kBehind] as number) - (cells[block + kCount] as number) + fromFirst;
   }
 
   #findNext(): Int32Array {

@@ -4,6 +4,7 @@ import { Arrangement } from "./arrangement.js";
 import { ArrangementDecoder } from "./arrangement-decoder.js";
 import type { Context } from "./context.js";
 import { decodeElements } from "./element-decoder.js";
+import { State } from "./inspector.js";
 import { predict } from "./predict.js";
 import { RowDecoder } from "./row-decoder.js";
 import { Kind, kNone } from "./schema.js";
@@ -23,12 +24,12 @@ export function decodeInPlace(
   bytes: Uint8Array,
   log: WriteLog,
 ): boolean {
-  const { structure, models } = context;
+  const { structure, models, state } = context;
   if (bytes.length !== structure.sizeBytes) return false;
   const { decoder } = models;
   decoder.open(stream);
   const text = new TextReader(decoder);
-  const rows = new RowDecoder(models, bytes, log);
+  const rows = new RowDecoder(models, bytes, log, state);
   const { schema, start: starts } = structure;
   for (let index = 0; index < schema.types.length; index += 1) {
     const group = structure.group(index);
@@ -43,6 +44,7 @@ export function decodeInPlace(
       const start = starts[object] as number;
       const end = starts[object + 1] as number;
       log.touchRange(start, end);
+      state[object] = State.kUnknown;
       // A copy: it is written over.
       const source = textOf(bytes, start, end).slice();
       if (!text.text(source, source.length, bytes, start, end)) return false;
@@ -74,15 +76,16 @@ export function decodeMoved(
   const { decoder } = models;
   decoder.open(stream);
   const memory = context.takeMemory();
-  const arrangement = new Arrangement(structure, baseline, target.length, memory, context.workspace);
+  const { state, workspace } = context;
+  const arrangement = new Arrangement(structure, baseline, target.length, state, memory, workspace);
   const text = new TextReader(decoder);
   if (!new ArrangementDecoder(models, arrangement, target, text).run()) return false;
   arrangement.finish();
-  const vectors = predict(arrangement, target);
-  if (!decodeElements(decoder, arrangement, vectors, target)) return false;
+  predict(arrangement, target);
+  if (!decodeElements(decoder, arrangement, target)) return false;
   if (!new ContentDecoder(context, arrangement, text, target).decode()) return false;
   if (!decoder.atEnd()) return false;
-  context.moveTo(arrangement.structure, memory);
+  context.moveTo(arrangement.structure, arrangement.state, memory);
   return true;
 }
 
@@ -98,7 +101,7 @@ class ContentDecoder {
     this.#context = context;
     this.#arrangement = arrangement;
     this.#text = text;
-    this.#rows = new RowDecoder(context.models, bytes, new WriteLog());
+    this.#rows = new RowDecoder(context.models, bytes, new WriteLog(), arrangement.state);
     this.#bytes = bytes;
   }
 
@@ -111,11 +114,11 @@ class ContentDecoder {
   }
 
   #texts(index: number): boolean {
-    const { members } = this.#arrangement.known(index);
-    const changed = this.#rows.texts(index, members.length);
+    const known = this.#arrangement.known(index);
+    const changed = this.#rows.texts(index, known.count);
     if (changed === undefined) return false;
     for (const rank of changed) {
-      if (!this.#readText(members[rank] as number)) return false;
+      if (!this.#readText(known.at(rank))) return false;
     }
     for (const object of this.#arrangement.unknown(index)) {
       if (this.#arrangement.isFresh(object) && !this.#readText(object)) return false;
@@ -123,7 +126,8 @@ class ContentDecoder {
     return true;
   }
   #readText(object: number): boolean {
-    const { start } = this.#arrangement;
+    const { start, state } = this.#arrangement;
+    state[object] = State.kUnknown;
     return this.#text.text(
       this.#arrangement.sourceText(object),
       this.#arrangement.lengthOf(object),
@@ -160,7 +164,7 @@ class ContentDecoder {
       // Mostly the order is as before, and little lies between.
       if (members[next] !== copy) next = lowerBound(members, copy);
       next += 1;
-      return next - 1;
+      return known.rankOf(next - 1);
     });
   }
 
@@ -168,11 +172,6 @@ class ContentDecoder {
   #countFreshRows(index: number, group: Group, known: Group): void {
     const { motions } = this.#context.models.types[index] as TypeModel;
     if (!group.type.hasOneRow) motions.clear();
-    if (motions.count === 0 || group === known) return;
-    let member = 0;
-    motions.renumber((row) => {
-      while (group.members[member] !== known.members[row]) member += 1;
-      return member;
-    });
+    if (motions.count > 0 && group !== known) motions.renumber((row) => known.placeOf(row));
   }
 }

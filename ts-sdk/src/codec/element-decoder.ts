@@ -5,19 +5,18 @@ import type { Arrangement } from "./arrangement.js";
 import { unzigzag } from "./arrangement-decoder.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { kModels } from "./model-layout.js";
-import { kNone, type Type, typeOfTag } from "./schema.js";
-import { lowerBound } from "./structure.js";
+import { Kind, kNone, type Type, typeOfTag } from "./schema.js";
+import { lowerBound, type Structure } from "./structure.js";
 
-/** Writes the elements of `vectors`, which are all vectors of references, front to back. False: malformed. */
+/** Writes the elements of all vectors of references to `bytes`. False: malformed. */
 export function decodeElements(
   decoder: EntropyDecoder,
   arrangement: Arrangement,
-  vectors: readonly number[],
   bytes: Uint8Array,
 ): boolean {
   const { schema, start, tag, structure } = arrangement;
   const elements = new ElementDecoder(decoder, arrangement, bytes);
-  for (const vector of vectors) {
+  for (const vector of vectorsOf(structure)) {
     const { element } = schema.types[typeOfTag(tag[vector] as number)] as Type;
     if (element === kNone || structure.countOf(element) === 0) {
       // It may have been copied.
@@ -27,6 +26,17 @@ export function decodeElements(
     }
   }
   return true;
+}
+
+/** All vectors of references, front to back. */
+function vectorsOf(structure: Structure): Int32Array {
+  const { kinds } = structure.schema;
+  const vectors: number[] = [];
+  for (let type = 0; type < kinds.length; type += 1) {
+    if (kinds[type] !== Kind.kReferences) continue;
+    for (const vector of structure.group(type).members) vectors.push(vector);
+  }
+  return Int32Array.from(vectors).sort();
 }
 
 class ElementDecoder {
@@ -56,10 +66,17 @@ class ElementDecoder {
     for (let i = 0; i < count; ) {
       const run = this.#decoder.readNumber(kModels.elementRun);
       if (run > count - i) return false;
-      for (let at = begin + 4 * i, last = at + 4 * run; at < last; at += 4, expected += direction) {
-        view.setInt32(at, (start[list[clamp(expected, n)] as number] as number) - at, true);
+      for (const end = i + run; i < end; expected += direction) {
+        // All that are in the list, then those outside, which are told only by who knows why.
+        const rank = clamp(expected, n);
+        const most = direction > 0 ? n - rank : rank + 1;
+        const nInList = rank === expected ? Math.min(end - i, most) : 1;
+        expected += (nInList - 1) * direction;
+        for (let k = rank, left = nInList; left > 0; left -= 1, k += direction, i += 1) {
+          const at = begin + 4 * i;
+          view.setInt32(at, (start[list[k] as number] as number) - at, true);
+        }
       }
-      i += run;
       if (i === count) break;
       const actual = clamp(expected, n) + unzigzag(this.#decoder.readNumber(kModels.elementStep));
       if (actual < 0 || actual >= n) return false;

@@ -4,6 +4,7 @@
 import { Alignments } from "./alignments.js";
 import type { Arrangement } from "./arrangement.js";
 import { How } from "./blocks.js";
+import { State } from "./inspector.js";
 import { countSpliced, type Overrides } from "./overrides.js";
 import { Kind, kNone, shapeOfTag, type Type, tagOf, typeOfTag } from "./schema.js";
 import type { Shape } from "./shape.js";
@@ -12,19 +13,17 @@ export class Placer {
   readonly #out: Arrangement;
   /** What was placed last begins there. */
   end: number;
-  /** [shapes, or more] 1: a vtable of the baseline is of this shape, or it is in `freshShapes`. */
-  #hasVTable: Uint8Array;
+  /** See freshShape(). */
+  readonly #freshShapes: number[] = [];
+  #nLookedAt = 0;
+  /** [shapes, or more] 1: a vtable of the baseline is of this shape, or it is in #freshShapes. */
+  #hasVTable = new Uint8Array(0);
   /** What tables look like that end elsewhere; made when it is needed first. */
   #alignments: Alignments | undefined;
 
   constructor(arrangement: Arrangement) {
-    const { base } = arrangement;
     this.#out = arrangement;
     this.end = arrangement.targetSize;
-    this.#hasVTable = new Uint8Array(base.schema.shapes.length);
-    for (const vtable of base.group(Kind.kVTable).members) {
-      this.#hasVTable[shapeOfTag(base.tag[vtable] as number)] = 1;
-    }
   }
 
   /** A copy of `source`. False: it does not fit. */
@@ -86,7 +85,6 @@ export class Placer {
       begin = isAligned ? ((begin + 4) & -8) - 4 : begin & -4;
     }
     if (begin % 2 !== 0) return false;
-    if (type.kind === Kind.kTable) this.#noteShape(shape);
     out.push(begin, tagOf(typeIndex, shape), source, count, spliced, isFresh ? How.kFresh : How.kPlaced);
     this.end = begin;
     return true;
@@ -105,74 +103,26 @@ export class Placer {
    */
   placeRun(source: number, most: number): number {
     const out = this.#out;
-    const { base, baseline, baselineView, counts, lastSource } = out;
-    const { start, tag, schema } = base;
-    const { kinds, types, tableSizes, shapeTypes } = schema;
-    const { placed } = out.copies;
-    const hasVTable = this.#hasVTable;
-    let behind = start[source + 1] as number;
-    const distance = this.end - behind;
+    const { base, baseState, inspector } = out;
+    const { start } = base;
+    const distance = this.end - (start[source + 1] as number);
     if (distance % 8 !== 0) return 0;
     const last = Math.max(0, source + 1 - most);
     out.reserve(source + 1 - last);
+    const { placed } = out.copies;
     const newStart = out.memory.start;
-    const newTag = out.memory.tag;
-    const nBehind = out.count;
-    let to = out.memory.capacity - nBehind - 1;
+    let to = out.memory.capacity - out.count - 1;
     let object = source;
     for (; object >= last; object -= 1, to -= 1) {
-      const begin = start[object] as number;
-      if (placed[object] !== kNone || begin + distance < 0 || begin % 4 !== 0) break;
-      const own = tag[object] as number;
-      const typeIndex = own >>> 16;
-      const kind = kinds[typeIndex] as number;
-      // Bytes that are not zero, and how many zeros may follow.
-      let used = 0;
-      let spare = 3;
-      if (kind === Kind.kTable) {
-        const shape = (own & 0xffff) - 1;
-        if (shapeTypes[shape] !== typeIndex) break;
-        used = tableSizes[shape] as number;
-      } else {
-        if (kind < Kind.kTable || behind - begin < 4) break;
-        const count = baselineView.getUint32(begin, true);
-        if (count > behind - begin) break;
-        if (kind === Kind.kText) {
-          used = 4 + count;
-          if (used === behind - begin) break;
-          spare = 4;
-        } else {
-          const type = types[typeIndex] as Type;
-          if (kind === Kind.kReferences) {
-            // The one list of all objects of a type grows and shrinks with them.
-            if (type.element !== kNone && count === base.countOf(type.element)) break;
-            used = 4 + 4 * count;
-          } else {
-            used = 4 + type.stride * count;
-            if (type.isAligned) {
-              if (begin % 8 !== 4) break;
-              spare = 7;
-            }
-          }
-        }
-      }
-      let at = begin + used;
-      if (at > behind || behind - at > spare) break;
-      while (at < behind && baseline[at] === 0) at += 1;
-      if (at < behind) break;
-      if (kind === Kind.kTable && hasVTable[(own & 0xffff) - 1] === 0) this.#noteShape((own & 0xffff) - 1);
-      newStart[to] = begin + distance;
-      newTag[to] = own;
-      placed[object] = nBehind + source - object;
-      counts[typeIndex] = (counts[typeIndex] as number) + 1;
-      lastSource[typeIndex] = object;
-      behind = begin;
+      const begin = (start[object] as number) + distance;
+      if (placed[object] !== kNone || begin < 0) break;
+      if (baseState[object] === State.kUnknown && !inspector.inspect(object)) break;
+      newStart[to] = begin;
     }
     const n = source - object;
     if (n > 0) {
-      out.blocks.push(object + 1, n, nBehind, 0, kNone, How.kMoved);
-      out.count += n;
-      this.end = behind + distance;
+      out.pushMoved(object + 1, n);
+      this.end = (start[object + 1] as number) + distance;
     }
     return n;
   }
@@ -194,15 +144,29 @@ export class Placer {
     return isAll ? (out.counts[element] as number) : count;
   }
 
-  /** Of a placed table: if no vtable of the baseline is of this shape, one is to come. */
-  #noteShape(shape: number): void {
-    if (shape >= this.#hasVTable.length) {
-      const grown = new Uint8Array(2 * shape + 8);
+  /**
+   * Shapes of placed tables that no vtable of the baseline has, in the order in which they came: the one of this index, or
+   * kNone. Cost: one look at each object placed so far, all calls together.
+   */
+  freshShape(index: number): number {
+    const { memory, count, schema, base } = this.#out;
+    if (this.#hasVTable.length < schema.shapes.length) {
+      const grown = new Uint8Array(2 * schema.shapes.length);
       grown.set(this.#hasVTable);
       this.#hasVTable = grown;
     }
-    if (this.#hasVTable[shape] === 1) return;
-    this.#hasVTable[shape] = 1;
-    this.#out.freshShapes.push(shape);
+    if (this.#nLookedAt === 0) {
+      for (const vtable of base.group(Kind.kVTable).members) {
+        this.#hasVTable[shapeOfTag(base.tag[vtable] as number)] = 1;
+      }
+    }
+    for (; this.#nLookedAt < count && index >= this.#freshShapes.length; this.#nLookedAt += 1) {
+      const tag = memory.tag[memory.capacity - 1 - this.#nLookedAt] as number;
+      const shape = shapeOfTag(tag);
+      if (schema.kinds[typeOfTag(tag)] !== Kind.kTable || this.#hasVTable[shape] === 1) continue;
+      this.#hasVTable[shape] = 1;
+      this.#freshShapes.push(shape);
+    }
+    return this.#freshShapes[index] ?? kNone;
   }
 }

@@ -4,20 +4,21 @@
 import type { Arrangement } from "./arrangement.js";
 import { How, kBehind, kBlockCells, kCount, kHow, kLength, kSource, kSpliced } from "./blocks.js";
 import { copyBytes } from "./byte-copy.js";
+import { kNearObjects, State } from "./inspector.js";
 import { kSpliceNumbers, type Splices } from "./overrides.js";
 import { Kind, kNone, shapeOfTag, type Type, typeOfTag } from "./schema.js";
-import type { Shape } from "./shape.js";
+import { kAhead, kOffset, kReferenceCells, type Shape } from "./shape.js";
 import { shapeOf } from "./structure.js";
 
 /**
- * Fills `bytes`, raw ones excepted, references between objects included. Elements of vectors of references are left
- * out: returns these vectors, front to back.
+ * Fills `bytes`, raw ones excepted, references between objects included. What the elements of vectors of references are is
+ * left open.
  */
-export function predict(arrangement: Arrangement, bytes: Uint8Array): readonly number[] {
+export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
   const predictor = new Predictor(arrangement, bytes);
-  const { blocks, count } = arrangement;
+  const { blocks, copies, count } = arrangement;
+  const { cells } = blocks;
   for (let block = blocks.count - 1; block >= 0; block -= 1) {
-    const { cells } = blocks;
     const at = block * kBlockCells;
     const nObjects = cells[at + kCount] as number;
     const first = count - nObjects - (cells[at + kBehind] as number);
@@ -25,23 +26,13 @@ export function predict(arrangement: Arrangement, bytes: Uint8Array): readonly n
     if (how === How.kMoved) predictor.predictMoved(first, nObjects, cells[at + kSource] as number);
     else if (how !== How.kRaw) predictor.predict(first, at);
   }
-  return predictor.vectors;
+  for (const source of copies.withSeveral()) predictor.predictBeforeCopies(source);
 }
-
-/** Two numbers for each field of a shape that refers to something. */
-const kReferenceCells = 2;
-/** Its place in the table. */
-const kOffset = 0;
-/** How many objects further in the baseline the one was that was referred to last: mostly the next is, too. */
-const kNear = 1;
 
 class Predictor {
   readonly #arrangement: Arrangement;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly vectors: number[] = [];
-  /** [shapes] Cells of their fields that refer to something. */
-  readonly #references: (Int32Array | undefined)[] = [];
 
   constructor(arrangement: Arrangement, bytes: Uint8Array) {
     this.#arrangement = arrangement;
@@ -69,7 +60,6 @@ class Predictor {
         break;
       case Kind.kReferences:
         this.#view.setUint32(at, length, true);
-        this.vectors.push(index);
         break;
       case Kind.kText: {
         const { base, baselineView } = this.#arrangement;
@@ -88,44 +78,71 @@ class Predictor {
 
   /** `n` objects from `first` on, which come from those from `source` on and moved together: see placeRun(). */
   predictMoved(first: number, n: number, source: number): void {
-    const { base, baselineView, schema, shapePosition, start, copies, count } = this.#arrangement;
-    const view = this.#view;
+    const { base, baselineView, start, state } = this.#arrangement;
     const from = base.start[source] as number;
     const to = start[first] as number;
-    copyBytes(baselineView, from, view, to, (base.start[source + n] as number) - from);
-    const distance = to - from;
-    const oldStart = base.start;
-    const oldTag = base.tag;
-    const { placed } = copies;
+    copyBytes(baselineView, from, this.#view, to, (base.start[source + n] as number) - from);
+    this.#referToVTables(first, n, to - from);
+    // What the last ones refer to may be behind the block.
+    const nearEnd = first + n - kNearObjects;
+    for (let object = first; object < first + n; object += 1) {
+      const known = state[object] as State;
+      if (known === State.kRegular || (known === State.kNear && object >= nearEnd)) {
+        this.#referAnew(object, source + object - first);
+      }
+    }
+  }
+
+  /** Objects that moved together with their neighbours, although what they refer to has another copy. */
+  predictBeforeCopies(source: number): void {
+    const { copies, state } = this.#arrangement;
+    for (let near = Math.max(0, source - kNearObjects); near <= source; near += 1) {
+      const object = copies.knownCopyOf(near);
+      if (object !== kNone && state[object] === State.kNear) this.#referAnew(object, near);
+    }
+  }
+
+  /** Writes where the vtables of tables are that moved by `distance`, if any vtable moved otherwise. */
+  #referToVTables(first: number, n: number, distance: number): void {
+    const { schema, tag, start, shapePosition, oldShapePosition } = this.#arrangement;
+    let isOther = n < oldShapePosition.length;
+    for (let shape = 0; shape < oldShapePosition.length && !isOther; shape += 1) {
+      isOther = (shapePosition[shape] as number) - (oldShapePosition[shape] as number) !== distance;
+    }
+    if (!isOther) return;
     const { kinds } = schema;
-    const nSources = base.count;
-    const baselineSize = baselineView.byteLength;
-    const end = source + n;
-    for (let object = source; object < end; object += 1) {
-      const own = oldTag[object] as number;
-      const kind = kinds[own >>> 16] as number;
-      if (kind !== Kind.kTable) {
-        if (kind === Kind.kReferences) this.vectors.push(first + object - source);
-        continue;
+    const view = this.#view;
+    for (let object = first; object < first + n; object += 1) {
+      const own = tag[object] as number;
+      if (kinds[typeOfTag(own)] !== Kind.kTable) continue;
+      const at = start[object] as number;
+      view.setInt32(at, at - (shapePosition[shapeOfTag(own)] as number), true);
+    }
+  }
+
+  /** A regular object; of a table every reference is looked at. */
+  #referAnew(object: number, source: number): void {
+    const { base, baselineView, schema, start, tag, state, copies, inspector } = this.#arrangement;
+    const own = tag[object] as number;
+    if (schema.kinds[typeOfTag(own)] !== Kind.kTable) return;
+    // What is near may be so no longer.
+    if (state[object] === State.kNear) state[object] = State.kUnknown;
+    const from = base.start[source] as number;
+    const to = start[object] as number;
+    this.#view.setInt32(to, to - (this.#arrangement.shapePosition[shapeOfTag(own)] as number), true);
+    const references = inspector.referencesOf(shapeOfTag(own));
+    for (let i = 0; i < references.length; i += kReferenceCells) {
+      const offset = references[i + kOffset] as number;
+      const target = from + offset + baselineView.getUint32(from + offset, true);
+      if (target >= baselineView.byteLength) continue;
+      // Mostly it is as many objects further as the last one was.
+      let refersTo = source + (references[i + kAhead] as number);
+      if (refersTo < 0 || refersTo >= base.count || base.start[refersTo] !== target) {
+        refersTo = base.objectAt(target);
+        references[i + kAhead] = refersTo - source;
       }
-      const shape = (own & 0xffff) - 1;
-      const at = oldStart[object] as number;
-      view.setInt32(at + distance, at + distance - (shapePosition[shape] as number), true);
-      const references = this.#references[shape] ?? this.#referencesOf(shape);
-      for (let i = 0; i < references.length; i += kReferenceCells) {
-        const position = at + (references[i + kOffset] as number);
-        const target = position + baselineView.getUint32(position, true);
-        if (target >= baselineSize) continue;
-        let refersTo = object + (references[i + kNear] as number);
-        if (refersTo < 0 || refersTo >= nSources || oldStart[refersTo] !== target) {
-          refersTo = base.objectAt(target);
-          references[i + kNear] = refersTo - object;
-        }
-        const behind = placed[refersTo] as number;
-        const copy = behind >= 0 ? count - 1 - behind : copies.copyOf(refersTo, first + object - source);
-        if (copy === kNone) continue;
-        view.setInt32(position + distance, (start[copy] as number) - position - distance, true);
-      }
+      const copy = copies.copyOf(refersTo, object);
+      if (copy !== kNone) this.#view.setInt32(to + offset, (start[copy] as number) - to - offset, true);
     }
   }
 
@@ -172,18 +189,6 @@ class Predictor {
       const position = from + oldOffset;
       this.#refer(to + newOffset, position + baselineView.getUint32(position, true), index);
     }
-  }
-
-  #referencesOf(index: number): Int32Array {
-    const { types, shapes } = this.#arrangement.schema;
-    const shape = shapes[index] as Shape;
-    const type = types[shape.type] as Type;
-    const fields = Array.from(shape.present).filter(
-      (field) => type.childOf(field) !== kNone && (shape.widths[field] as number) >= 4,
-    );
-    const references = Int32Array.from(fields.flatMap((field) => [shape.offsets[field] as number, 0]));
-    this.#references[index] = references;
-    return references;
   }
 
   #predictData(index: number, source: number, count: number, stride: number, which: number): void {

@@ -3,6 +3,7 @@
 
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { FreshColumns } from "./fresh-decoder.js";
+import { State } from "./inspector.js";
 import type { Models } from "./models.js";
 import { kBefore, kColumn, kMotionCells, kRow, kStep, type Motions } from "./motions.js";
 import { readRow } from "./read-row.js";
@@ -17,6 +18,7 @@ export class RowDecoder {
   readonly #models: Models;
   readonly #view: DataView;
   readonly #log: WriteLog;
+  readonly #state: Uint8Array;
   // Of the type at hand.
   #group: Group | undefined;
   #type: TypeModel | undefined;
@@ -24,12 +26,13 @@ export class RowDecoder {
   #rank = 0;
   #firstRow = 0;
 
-  /** `bytes`: the prediction, which becomes the target. */
-  constructor(models: Models, bytes: Uint8Array, log: WriteLog) {
+  /** `bytes`: the prediction, which becomes the target. `state`: [objects] see State; of those that change it is reset. */
+  constructor(models: Models, bytes: Uint8Array, log: WriteLog, state: Uint8Array) {
     this.#decoder = models.decoder;
     this.#models = models;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#log = log;
+    this.#state = state;
   }
 
   /** The rows of type number `index` that changed. False: malformed. */
@@ -104,20 +107,22 @@ export class RowDecoder {
 
   /** Finds the entries of a row; rows ascend. */
   #find(row: number): void {
-    const { type, objects, members } = this.#group as Group;
+    const group = this.#group as Group;
+    const { type, objects } = group;
     if (type.hasOneRow) {
       this.#rank = row;
       this.#firstRow = row;
     } else {
       for (;;) {
-        const object = members[this.#rank] as number;
+        const object = group.at(this.#rank);
         const n = type.rowsOf((objects.start[object + 1] as number) - (objects.start[object] as number));
         if (this.#firstRow + n > row) break;
         this.#firstRow += n;
         this.#rank += 1;
       }
     }
-    const object = members[this.#rank] as number;
+    const object = group.at(this.#rank);
+    this.#state[object] = State.kUnknown;
     (this.#type as TypeModel).entries.find(type, objects, object, row - this.#firstRow);
   }
 

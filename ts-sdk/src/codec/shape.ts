@@ -3,6 +3,13 @@
 
 import { kHeadColumns, kNone, type Type } from "./schema.js";
 
+/** Numbers for each field of a shape that refers to something. */
+export const kReferenceCells = 2;
+/** Its place in the table. */
+export const kOffset = 0;
+/** How many objects further the one was that was referred to last, far from a table. */
+export const kAhead = 1;
+
 /** A vtable. Tables of one type have several where fields were left out or padded otherwise. */
 export class Shape {
   position = 0;
@@ -19,6 +26,8 @@ export class Shape {
   laneColumn = new Int32Array(0);
   laneOffset = new Int32Array(0);
   laneWidth = new Int32Array(0);
+  /** kReferenceCells for each field that refers to something; made by who needs them. */
+  references: Int32Array | undefined;
 
   constructor(
     size: number,

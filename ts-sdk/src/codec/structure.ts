@@ -18,25 +18,56 @@ export function shapeOf({ schema, tag }: ObjectList, object: number): Shape {
   return schema.shapes[shapeOfTag(tag[object] as number)] as Shape;
 }
 
-/** Objects of one type. */
+/** Objects of one type, by position. */
 export class Group {
   readonly type: Type;
   readonly objects: ObjectList;
-  /** Indices in `objects`, by position. */
+  /** Their indices in `objects`, and those of others of the type. */
   readonly members: Int32Array;
+  /** Places in `members` of those others, ascending. */
+  readonly #leftOut: Int32Array;
   #nRows = -1;
   #nBytes = -1;
 
-  constructor(type: Type, objects: ObjectList, members: Int32Array) {
+  constructor(type: Type, objects: ObjectList, members: Int32Array, leftOut: Int32Array = kNothing) {
     this.type = type;
     this.objects = objects;
     this.members = members;
+    this.#leftOut = leftOut;
+  }
+  /** The same without those that are at some places in `members`, ascending. */
+  without(places: Int32Array): Group {
+    return new Group(this.type, this.objects, this.members, places);
+  }
+
+  get count(): number {
+    return this.members.length - this.#leftOut.length;
+  }
+  /** Index of the object of this rank. */
+  at(rank: number): number {
+    return this.members[this.placeOf(rank)] as number;
+  }
+  /** Place in `members` of the object of this rank. */
+  placeOf(rank: number): number {
+    const leftOut = this.#leftOut;
+    let low = 0;
+    let high = leftOut.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((leftOut[middle] as number) - middle <= rank) low = middle + 1;
+      else high = middle;
+    }
+    return rank + low;
+  }
+  /** Rank of the object at a place in `members`. */
+  rankOf(place: number): number {
+    return place - lowerBound(this.#leftOut, place);
   }
 
   /** Of all of them. Cost: one pass over the objects, the first time. */
   get nRows(): number {
     if (this.#nRows < 0) {
-      if (this.type.hasOneRow) this.#nRows = this.members.length;
+      if (this.type.hasOneRow) this.#nRows = this.count;
       else this.#count();
     }
     return this.#nRows;
@@ -49,7 +80,8 @@ export class Group {
     const { start } = this.objects;
     let nRows = 0;
     let nBytes = 0;
-    for (const object of this.members) {
+    for (let rank = 0; rank < this.count; rank += 1) {
+      const object = this.at(rank);
       const size = (start[object + 1] as number) - (start[object] as number);
       nBytes += size;
       nRows += this.type.rowsOf(size);
@@ -58,6 +90,8 @@ export class Group {
     this.#nBytes = nBytes;
   }
 }
+
+const kNothing = new Int32Array(0);
 
 export class Structure implements ObjectList {
   readonly isFlatbuffer: boolean;
