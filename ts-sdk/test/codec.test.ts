@@ -232,6 +232,33 @@ describe("findStructure", () => {
     }
   });
 
+  test("findStructure: with more than 65,535 types and vtables a baseline is one object", () => {
+    /** A vector of tables without fields, each with a vtable of its own. */
+    const tablesWithVTables = (n: number) => {
+      const bytes = new Uint8Array(24 + 12 * n);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, 12, true);
+      for (const [at, value] of [6, 8, 4].entries()) view.setUint16(4 + 2 * at, value, true);
+      view.setUint32(12, 8, true);
+      view.setUint32(16, 4, true);
+      view.setUint32(20, n, true);
+      for (let i = 0; i < n; i += 1) {
+        const at = 24 + 4 * n + 8 * i;
+        view.setUint32(24 + 4 * i, at + 4 - (24 + 4 * i), true);
+        view.setUint32(at, 0x0004_0004, true);
+        view.setUint32(at + 4, 4, true);
+      }
+      return bytes;
+    };
+    // Five types, and the vtable of the root.
+    const most = findStructure(tablesWithVTables(65_529));
+    expect(most.schema.types.length + most.schema.shapes.length).toBe(65_535);
+    expect(most.schema.isFull).toBe(true);
+    expect(findStructure(tablesWithVTables(65_528)).schema.isFull).toBe(false);
+    const tooMany = findStructure(tablesWithVTables(65_530));
+    expect([tooMany.isFlatbuffer, tooMany.count]).toEqual([false, 1]);
+  });
+
   test("findStructure: work stays bounded where every word refers to the next and tables overlap", () => {
     const size = 1 << 20;
     const bytes = new Uint8Array(size);

@@ -5,6 +5,7 @@
 import type { Arrangement } from "./arrangement.js";
 import { Kind, kNone, shapeOfTag, type Type, typeOfTag } from "./schema.js";
 import { kOffset, kReferenceCells, type Shape } from "./shape.js";
+import type { Structure } from "./structure.js";
 
 /** What is known of an object. */
 export enum State {
@@ -22,15 +23,23 @@ export const kNearObjects = 8;
 
 export class Inspector {
   readonly #arrangement: Arrangement;
+  readonly #base: Structure;
+  readonly #baseline: Uint8Array;
+  readonly #view: DataView;
+  /** [objects of the baseline] */
+  readonly #state: Uint8Array;
 
   constructor(arrangement: Arrangement) {
     this.#arrangement = arrangement;
+    this.#base = arrangement.base;
+    this.#baseline = arrangement.baseline;
+    this.#view = arrangement.baselineView;
+    this.#state = arrangement.baseState;
   }
 
   /** Whether the object is regular: no byte but its own length and shape decide about its size; padding is zero. */
   inspect(object: number): boolean {
-    const { base, baseline, baselineView, baseState } = this.#arrangement;
-    const { schema, start, tag } = base;
+    const { schema, start, tag } = this.#base;
     const begin = start[object] as number;
     const behind = start[object + 1] as number;
     const size = behind - begin;
@@ -45,7 +54,7 @@ export class Inspector {
       if (schema.shapeTypes[shapeOfTag(own)] !== typeIndex) return false;
       used = schema.tableSizes[shapeOfTag(own)] as number;
     } else {
-      const count = baselineView.getUint32(begin, true);
+      const count = this.#view.getUint32(begin, true);
       // Then it is not a matter of the target's size either.
       if (count > size) return false;
       switch (type.kind) {
@@ -56,7 +65,7 @@ export class Inspector {
           break;
         case Kind.kReferences:
           // The one list of all objects of a type grows and shrinks with them.
-          if (type.element !== kNone && count === base.countOf(type.element)) return false;
+          if (type.element !== kNone && count === this.#base.countOf(type.element)) return false;
           used = 4 + 4 * count;
           break;
         case Kind.kData:
@@ -70,27 +79,29 @@ export class Inspector {
           return false;
       }
     }
+    const baseline = this.#baseline;
     let at = begin + used;
     if (at > behind || behind - at > spare) return false;
     while (at < behind && baseline[at] === 0) at += 1;
     if (at < behind) return false;
-    if (type.kind === Kind.kTable) baseState[object] = this.#stateOf(object, shapeOfTag(own), begin);
-    else if (type.kind !== Kind.kReferences) baseState[object] = State.kNear;
+    if (type.kind === Kind.kTable) this.#state[object] = this.#stateOf(object, shapeOfTag(own), begin);
+    else if (type.kind !== Kind.kReferences) this.#state[object] = State.kNear;
     return true;
   }
 
   #stateOf(object: number, shape: number, begin: number): State {
-    const { base, baselineView, oldShapePosition } = this.#arrangement;
-    const { start } = base;
-    if (baselineView.getInt32(begin, true) !== begin - (oldShapePosition[shape] as number)) {
+    const { oldShapePosition } = this.#arrangement;
+    const { start, count } = this.#base;
+    const view = this.#view;
+    if (view.getInt32(begin, true) !== begin - (oldShapePosition[shape] as number)) {
       return State.kRegular;
     }
     const references = this.referencesOf(shape);
     for (let i = 0; i < references.length; i += kReferenceCells) {
       const position = begin + (references[i + kOffset] as number);
-      const target = position + baselineView.getUint32(position, true);
+      const target = position + view.getUint32(position, true);
       let refersTo = object;
-      const last = Math.min(object + kNearObjects, base.count - 1);
+      const last = Math.min(object + kNearObjects, count - 1);
       while (refersTo <= last && start[refersTo] !== target) refersTo += 1;
       if (refersTo > last) return State.kRegular;
     }

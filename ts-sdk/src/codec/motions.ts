@@ -9,9 +9,11 @@ export const kStep = 2;
 /** The same in the patch before; 0: it did not. */
 export const kBefore = 3;
 
+const kNoCells = new Int32Array(0);
+
 export class Motions {
   /** By row, then column: kMotionCells numbers for each. */
-  cells = new Int32Array(8 * kMotionCells);
+  cells: Int32Array = kNoCells;
   count = 0;
 
   clear(): void {
@@ -22,7 +24,7 @@ export class Motions {
   reserve(n: number): void {
     const wanted = (this.count + n) * kMotionCells;
     if (wanted <= this.cells.length) return;
-    const grown = new Int32Array(2 * wanted);
+    const grown = new Int32Array(2 * wanted + 8);
     grown.set(this.cells);
     this.cells = grown;
   }

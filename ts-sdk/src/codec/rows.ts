@@ -16,14 +16,12 @@ export const kModelsOf = 2;
 export const kOffset = 3;
 export const kWidth = 4;
 
+const kNoCells = new Int32Array(0);
+
 /** Entries of a row, by column. */
 export class Entries {
-  cells: Int32Array;
+  cells: Int32Array = kNoCells;
   count = 0;
-
-  constructor(capacity: number) {
-    this.cells = new Int32Array(capacity * kEntryCells);
-  }
 
   add(column: number, place: number, models: number, offset: number, width: number): void {
     let at = this.count * kEntryCells;
@@ -44,7 +42,7 @@ export class Entries {
 
 /** The entries of all whole tables of a shape, kept as long as the same columns take part. */
 class Plan {
-  readonly entries = new Entries(4);
+  readonly entries = new Entries();
   generation = -1;
 }
 
@@ -54,7 +52,7 @@ export class RowEntries {
   readonly #columns: Columns;
   /** [shapes] */
   readonly #plans: (Plan | undefined)[] = [];
-  readonly #others = new Entries(8);
+  readonly #others = new Entries();
   /** What find() found. */
   found: Entries = this.#others;
   base = 0;
