@@ -62,11 +62,6 @@ export class Copies {
     for (const { all, known } of this.#several.values()) if (known !== kNone) all.sort((a, b) => a - b);
   }
 
-  /** Objects of the baseline with several copies, or only fresh ones. */
-  withSeveral(): Iterable<number> {
-    return this.#several.keys();
-  }
-
   /** What the object of the baseline became, as seen from the object `from` of the target; kNone: nothing at all. */
   copyOf(object: number, from: number): number {
     let source = object;

@@ -16,7 +16,7 @@ import { shapeOf } from "./structure.js";
  */
 export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
   const predictor = new Predictor(arrangement, bytes);
-  const { blocks, copies, count } = arrangement;
+  const { blocks, count } = arrangement;
   const { cells } = blocks;
   for (let block = blocks.count - 1; block >= 0; block -= 1) {
     const at = block * kBlockCells;
@@ -26,7 +26,6 @@ export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
     if (how === How.kMoved) predictor.predictMoved(first, nObjects, cells[at + kSource] as number);
     else if (how !== How.kRaw) predictor.predict(first, at);
   }
-  for (const source of copies.withSeveral()) predictor.predictBeforeCopies(source);
 }
 
 class Predictor {
@@ -83,22 +82,14 @@ class Predictor {
     const to = start[first] as number;
     copyBytes(baselineView, from, this.#view, to, (base.start[source + n] as number) - from);
     this.#referToVTables(first, n, to - from);
-    // What the last ones refer to may be behind the block.
+    // What the last ones refer to may be behind the block. What the others refer to is in it, and so the first copy behind
+    // them, whatever others there are.
     const nearEnd = first + n - kNearObjects;
     for (let object = first; object < first + n; object += 1) {
       const known = state[object] as State;
       if (known === State.kRegular || (known === State.kNear && object >= nearEnd)) {
         this.#referAnew(object, source + object - first);
       }
-    }
-  }
-
-  /** Objects that moved together with their neighbours, although what they refer to has another copy. */
-  predictBeforeCopies(source: number): void {
-    const { copies, state } = this.#arrangement;
-    for (let near = Math.max(0, source - kNearObjects); near <= source; near += 1) {
-      const object = copies.knownCopyOf(near);
-      if (object !== kNone && state[object] === State.kNear) this.#referAnew(object, near);
     }
   }
 
