@@ -26,11 +26,16 @@ export const kLength = 3;
 export const kSpliced = 4;
 export const kHow = 5;
 
+const kFew = 64;
+
 export class Blocks {
-  cells = new Int32Array(64 * kBlockCells);
+  cells = new Int32Array(kFew * kBlockCells);
   count = 0;
 
+  /** Keeps the memory, unless the last arrangement needed next to nothing of it. */
   clear(): void {
+    const isFar = this.cells.length > 16 * (this.count + kFew) * kBlockCells;
+    if (isFar) this.cells = new Int32Array(kFew * kBlockCells);
     this.count = 0;
   }
 
