@@ -128,12 +128,43 @@ describe("PatchContext: reuseBytes", () => {
     }
   });
 
+  test("PatchContext: with alternate the last two snapshots stay as they were", () => {
+    for (const chain of chains) {
+      const context = new PatchContext({ reuseBytes: "alternate" });
+      let before = makeSnapshot(new Uint8Array(0));
+      let snapshot = makeSnapshot(chain[0]?.baseline.slice() ?? new Uint8Array(0));
+      const buffers = new Set<ArrayBufferLike>();
+      for (const [i, { patch, target, baseline }] of chain.entries()) {
+        const next = applyPatch(snapshot, patch, kLimits, context);
+        expect(next.bytes).toEqual(target);
+        expect(snapshot.bytes).toEqual(baseline);
+        before = snapshot;
+        snapshot = next;
+        expect(before.bytes.buffer).not.toBe(snapshot.bytes.buffer);
+        if (i > 0) buffers.add(snapshot.bytes.buffer);
+      }
+      expect(buffers.size).toBeLessThan(chain.length - 1);
+    }
+  });
+
+  test("PatchContext: with alternate the snapshot before the last can be patched once more", () => {
+    for (const chain of chains) {
+      const { baseline, patch, target } = chain[0] as ChainStep;
+      const context = new PatchContext({ reuseBytes: "alternate" });
+      const first = makeSnapshot(baseline.slice());
+      for (let i = 0; i < 3; i += 1) {
+        expect(applyPatch(first, patch, kLimits, context).bytes).toEqual(target);
+        expect(first.bytes).toEqual(baseline);
+      }
+    }
+  });
+
   test("PatchContext: after an error the baseline is as it was", () => {
     for (const chain of chains) {
       for (let i = 0; i < chain.length; i += 1) {
         const { patch, baseline } = chain[i] as ChainStep;
         for (let at = 1; at < patch.length; at += 1) {
-          const context = new PatchContext({ reuseBytes: true });
+          const context = new PatchContext({ reuseBytes: at % 2 === 0 ? true : "alternate" });
           const held = i === 0 ? makeSnapshot(baseline.slice()) : follow(chain.slice(0, i), context);
           const bent = patch.map((byte, k) => (k === at ? byte ^ 0x10 : byte));
           if (codeOf(() => applyPatch(held, bent, kLimits, context)) === "nothing thrown") continue;
