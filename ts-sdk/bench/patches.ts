@@ -6,7 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { applyPatch, initHash, makeSnapshot, PatchContext } from "../src/index.js";
+import { applyPatch, initHash, makeSnapshot, PatchContext, type ReuseBytes } from "../src/index.js";
 
 const kWarmUpMs = 1500;
 const kMeasureMs = 3000;
@@ -31,7 +31,7 @@ function readChain(path: string): Chain {
 }
 
 /** Microseconds that each patch but the first takes. */
-function follow({ baseline, patches }: Chain, reuseBytes: boolean): number[] {
+function follow({ baseline, patches }: Chain, reuseBytes: ReuseBytes): number[] {
   const context = new PatchContext({ reuseBytes });
   let snapshot = makeSnapshot(baseline.slice());
   return patches
@@ -64,13 +64,23 @@ function copyTime(bytes: Uint8Array): number {
 }
 
 await initHash();
-const columns = ["snapshot", "patch", "us", "of a copy", "us, reuseBytes", "of a copy"];
+const columns = [
+  "snapshot",
+  "patch",
+  "us",
+  "of a copy",
+  "us, reuseBytes",
+  "of a copy",
+  "us, alternate",
+  "of a copy",
+];
 console.log(["chain".padEnd(8), ...columns.map((name) => name.padStart(14))].join(" "));
 for (const path of process.argv.slice(2)) {
   const chain = readChain(path);
   const patchBytes = chain.patches.reduce((sum, { length }) => sum + length, 0) / chain.patches.length;
   const copy = copyTime(chain.baseline);
-  const times = [false, true].map((reuseBytes) => measure(() => follow(chain, reuseBytes)));
+  const ways = [false, true, "alternate"] as const;
+  const times = ways.map((reuseBytes) => measure(() => follow(chain, reuseBytes)));
   const cells = [
     `${chain.baseline.length}`,
     patchBytes.toFixed(0),

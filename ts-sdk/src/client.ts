@@ -4,6 +4,7 @@ import { Backoff, type BackoffOptions } from "./backoff.js";
 import { SyncError } from "./errors.js";
 import { initHash } from "./fingerprint.js";
 import { kDefaultLimits, type ServerLimits } from "./limits.js";
+import type { ReuseBytes } from "./patch-context.js";
 import { kPlatformTimers, logError, onNetworkBack, randomId, type Timers } from "./platform.js";
 import { ClientSession } from "./session.js";
 import type { SessionEvent } from "./session-output.js";
@@ -59,11 +60,12 @@ export interface TopicOptions {
   /** Weight among this client's topics, 0 to 255. Default 128. */
   readonly priority?: number;
   /**
-   * Whether a snapshot's bytes are written over by the next one's: saves the copy, which is most of the work where
-   * little changes in much. `read` must then take out of the bytes all that is wanted later; the value and the bytes of
-   * an earlier snapshot are of no more use. Default: false, every snapshot stays as it was.
+   * Whether a snapshot's bytes are written over by a later one's: saves the copy, which is most of the work where little
+   * changes in much. `true`: by the next one's: `read` must then take out of the bytes all that is wanted later; the
+   * value and the bytes of an earlier snapshot are of no more use. "alternate": by those of the one after the next, so
+   * that the last two are good. Default: false, every snapshot stays as it was.
    */
-  readonly reuseBytes?: boolean;
+  readonly reuseBytes?: ReuseBytes;
 }
 
 /** A connection to a server that comes back by itself, its topics and actions. */

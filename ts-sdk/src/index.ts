@@ -7,7 +7,7 @@ export { chunkSize, digestOf, type Fingerprints, initHash, makeFingerprints, xxh
 export { CloseCode, ErrorCode } from "./generated/protocol_generated.js";
 export { kDefaultLimits, type Limits } from "./limits.js";
 export { applyPatch } from "./patch.js";
-export { PatchContext, type PatchContextOptions } from "./patch-context.js";
+export { PatchContext, type PatchContextOptions, type ReuseBytes } from "./patch-context.js";
 export type { Timers } from "./platform.js";
 export { makeSnapshot, type Snapshot } from "./snapshot.js";
 export type { WebSocketFactory, WebSocketLike } from "./transport.js";

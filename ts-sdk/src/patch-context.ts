@@ -2,15 +2,19 @@
 
 import type { Context } from "./codec/context.js";
 import { WriteLog } from "./codec/write-log.js";
+import { chunkSize } from "./fingerprint.js";
 import type { Snapshot } from "./snapshot.js";
 
+/**
+ * Whether a result may be written over the bytes of an earlier snapshot instead of to new memory: faster, the more the
+ * larger the snapshot. `true`: over those of its baseline, or of one before: earlier snapshots are of no more use, whoever
+ * holds them. "alternate": over those of the one before its baseline: the last two snapshots stay as they were.
+ */
+export type ReuseBytes = boolean | "alternate";
+
 export interface PatchContextOptions {
-  /**
-   * Whether applyPatch() may write its result over the bytes of the baseline, or of one before, instead of to new
-   * memory: faster, the more the larger the snapshot. Earlier snapshots are then of no more use, whoever holds them.
-   * After an error the baseline is as it was. Default: false.
-   */
-  readonly reuseBytes?: boolean;
+  /** After an error the baseline is as it was, the snapshot before it perhaps not. Default: false. */
+  readonly reuseBytes?: ReuseBytes;
 }
 
 /**
@@ -20,18 +24,24 @@ export interface PatchContextOptions {
  * snapshot.
  */
 export class PatchContext {
-  readonly reusesBytes: boolean;
+  readonly #reuseBytes: ReuseBytes;
   /** For applyPatch(). */
   readonly log = new WriteLog();
   #context: Context | undefined;
   #at = 0n;
-  /** Bytes of a snapshot that is no more. */
+  /** Bytes of a snapshot that is no more; in which chunks they are those of the one that it is at. */
   #spare: Uint8Array | undefined;
+  #spareIsEqual: Uint8Array = new Uint8Array(0);
   /** Memory that was made here, of which snapshots may have only the first part. */
   readonly #made = new WeakSet<ArrayBufferLike>();
 
   constructor(options: PatchContextOptions = {}) {
-    this.reusesBytes = options.reuseBytes ?? false;
+    this.#reuseBytes = options.reuseBytes ?? false;
+  }
+
+  /** Whether a patch in place is to be written over its baseline. */
+  get writesOverBaseline(): boolean {
+    return this.#reuseBytes === true;
   }
 
   /** Whether a patch from this baseline may continue it. */
@@ -45,9 +55,11 @@ export class PatchContext {
     this.#spare = undefined;
   }
 
-  /** For applyPatch(): takes out what is known. */
-  release(): Context | undefined {
+  /** For applyPatch(): takes out what is known, before a patch from this baseline. */
+  release(baseline: Snapshot): Context | undefined {
     const context = this.#context;
+    // What is spare is so only as seen from the snapshot that it is at, and must not be read from meanwhile.
+    if (!this.isAt(baseline) || this.#spare?.buffer === baseline.bytes.buffer) this.#spare = undefined;
     this.#context = undefined;
     return context;
   }
@@ -57,22 +69,47 @@ export class PatchContext {
     this.#at = at.digest;
   }
 
-  /** For applyPatch(): zeros, where bytes may be used again those of a snapshot that is no more. */
-  takeZeros(size: number): Uint8Array {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    if (!this.reusesBytes) return new Uint8Array(size);
-    if (spare !== undefined) {
-      const whole = this.#made.has(spare.buffer) ? new Uint8Array(spare.buffer) : spare;
-      if (whole.length >= size) return whole.subarray(0, size).fill(0);
-    }
+  /** For applyPatch(): where bytes may be used again those of a snapshot that is no more, whatever they hold. */
+  takeBytes(size: number): Uint8Array {
+    const spare = this.#takeSpare(size);
+    if (spare !== undefined) return spare;
+    if (this.#reuseBytes === false) return new Uint8Array(size);
     // Snapshots that grow a little find room.
     const bytes = new Uint8Array(size + (size >>> 3));
     this.#made.add(bytes.buffer);
     return bytes.subarray(0, size);
   }
-  /** For applyPatch(): nobody needs these bytes any more. */
-  giveBack(bytes: Uint8Array): void {
-    if (this.reusesBytes) this.#spare = bytes;
+  /** For applyPatch(): the bytes of the snapshot that it is at once more, to be written to. */
+  takeCopy(bytes: Uint8Array): Uint8Array {
+    const isEqual = this.#spare?.length === bytes.length ? this.#spareIsEqual : undefined;
+    const copy = this.#takeSpare(bytes.length);
+    // Not slice(), which makes zeros first.
+    if (copy === undefined) return new Uint8Array(bytes);
+    if (isEqual === undefined) copy.set(bytes);
+    else copyOtherChunks(bytes, copy, isEqual);
+    return copy;
+  }
+  /** For applyPatch(): nobody needs these bytes any more. `isEqual`: [chunks] 1 where they are those that it is at. */
+  giveBack(bytes: Uint8Array, isEqual: Uint8Array): void {
+    if (this.#reuseBytes === false) return;
+    this.#spare = bytes;
+    this.#spareIsEqual = isEqual;
+  }
+  #takeSpare(size: number): Uint8Array | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare === undefined || this.#reuseBytes === false) return undefined;
+    const whole = this.#made.has(spare.buffer) ? new Uint8Array(spare.buffer) : spare;
+    return whole.length >= size ? whole.subarray(0, size) : undefined;
+  }
+}
+
+function copyOtherChunks(from: Uint8Array, to: Uint8Array, isEqual: Uint8Array): void {
+  const size = chunkSize(from.length);
+  for (let chunk = isEqual.indexOf(0); chunk >= 0; ) {
+    const equal = isEqual.indexOf(1, chunk);
+    const end = equal < 0 ? isEqual.length : equal;
+    to.set(from.subarray(chunk * size, end * size), chunk * size);
+    chunk = isEqual.indexOf(0, end);
   }
 }

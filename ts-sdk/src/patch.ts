@@ -50,7 +50,7 @@ export function applyPatch(
   context?: PatchContext,
 ): Snapshot {
   const isAt = context?.isAt(baseline) === true;
-  const known = context?.release();
+  const known = context?.release(baseline);
   const reader = new ByteReader(patch);
   const first = reader.byte();
   const continues = (first & kContinuesBit) !== 0;
@@ -81,16 +81,19 @@ function applyInPlace(
   baseline: Snapshot,
   stream: Uint8Array,
   digest: bigint,
-  { log, reusesBytes }: PatchContext,
+  workspace: PatchContext,
 ): Snapshot {
-  // Not slice(), which makes zeros first.
-  const bytes = reusesBytes ? baseline.bytes : new Uint8Array(baseline.bytes);
-  log.open(bytes, reusesBytes);
+  const { log, writesOverBaseline } = workspace;
+  const bytes = writesOverBaseline ? baseline.bytes : workspace.takeCopy(baseline.bytes);
+  log.open(bytes, writesOverBaseline);
   try {
     if (!decodeInPlace(state, stream, bytes, log)) throw malformed("changes that do not fit the baseline");
-    return finish(bytes, digest, baseline, log.untouched());
+    const kept = log.untouched();
+    const snapshot = finish(bytes, digest, baseline, kept);
+    if (!writesOverBaseline) workspace.giveBack(baseline.bytes, kept);
+    return snapshot;
   } catch (error) {
-    if (reusesBytes) log.undo();
+    if (writesOverBaseline) log.undo();
     throw error;
   } finally {
     log.close();
@@ -105,18 +108,14 @@ function applyMoved(
   digest: bigint,
   workspace: PatchContext,
 ): Snapshot {
-  const bytes = workspace.takeZeros(size);
-  try {
-    if (!decodeMoved(state, baseline.bytes, stream, bytes)) {
-      throw malformed("moves that do not fit the baseline");
-    }
-    const snapshot = finish(bytes, digest, baseline, equalChunks(baseline.bytes, bytes));
-    workspace.giveBack(baseline.bytes);
-    return snapshot;
-  } catch (error) {
-    workspace.giveBack(bytes);
-    throw error;
+  const bytes = workspace.takeBytes(size);
+  if (!decodeMoved(state, baseline.bytes, stream, bytes)) {
+    throw malformed("moves that do not fit the baseline");
   }
+  const kept = equalChunks(baseline.bytes, bytes);
+  const snapshot = finish(bytes, digest, baseline, kept);
+  workspace.giveBack(baseline.bytes, kept);
+  return snapshot;
 }
 
 function checkSize(size: number, maxSnapshotBytes: number): void {

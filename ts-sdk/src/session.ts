@@ -22,6 +22,7 @@ import {
 } from "./message.js";
 import { Outbox } from "./outbox.js";
 import { kPatchFormat } from "./patch.js";
+import type { ReuseBytes } from "./patch-context.js";
 import { utf8Length } from "./platform.js";
 import type { Output, SessionEvent } from "./session-output.js";
 import type { Snapshot } from "./snapshot.js";
@@ -178,10 +179,10 @@ export class ClientSession {
   // --- From the application --------------------------------------------------------------------------------
 
   /**
-   * Wants a topic; `priority` is its weight among this session's, 0 to 255. `reuseBytes`: the bytes of an update last
-   * until the next (PatchContextOptions). Nothing happens if it is wanted.
+   * Wants a topic; `priority` is its weight among this session's, 0 to 255. `reuseBytes`: see PatchContextOptions.
+   * Nothing happens if it is wanted.
    */
-  subscribe(name: string, priority = 128, reuseBytes = false): void {
+  subscribe(name: string, priority = 128, reuseBytes: ReuseBytes = false): void {
     const nameBytes = utf8Length(name);
     if (nameBytes === 0 || nameBytes > kMaxTopicNameBytes) {
       throw new SyncError("kUnknownTopic", `a topic's name has 1 to ${kMaxTopicNameBytes} bytes`, {

@@ -7,7 +7,7 @@ import { ErrorCode, TopicOutcome } from "./generated/protocol_generated.js";
 import { kPatchOverheadBytes, type Limits } from "./limits.js";
 import type { Subscribed } from "./message.js";
 import { applyPatch } from "./patch.js";
-import { PatchContext } from "./patch-context.js";
+import { PatchContext, type ReuseBytes } from "./patch-context.js";
 import { makeSnapshot, type Snapshot } from "./snapshot.js";
 import type { Epoch, Position, UpdateInfo, Version } from "./types.js";
 
@@ -64,7 +64,7 @@ export class Subscription {
   resyncsInRow = 0;
 
   /** `reuseBytes`: snapshots are written over their predecessors (PatchContextOptions). */
-  constructor(name: string, priority: number, limits: Limits, reuseBytes: boolean) {
+  constructor(name: string, priority: number, limits: Limits, reuseBytes: ReuseBytes) {
     this.name = name;
     this.priority = priority;
     this.#limits = limits;

@@ -4,7 +4,8 @@ import { Context } from "../src/codec/context.js";
 import { decodeInPlace, decodeMoved } from "../src/codec/decode.js";
 import { EntropyDecoder, expecting, kEvenNibble, kNibbleCells } from "../src/codec/entropy-decoder.js";
 import { findStructure } from "../src/codec/find-structure.js";
-import { FieldKind, Kind, type Structure } from "../src/codec/structure.js";
+import { FieldKind, Kind, typeOfTag } from "../src/codec/schema.js";
+import type { Structure } from "../src/codec/structure.js";
 import { WriteLog } from "../src/codec/write-log.js";
 import { makeRandom, randomBytes } from "./support.js";
 
@@ -48,17 +49,17 @@ const kShips = Array.from({ length: 20 }, (_, i) => ({
 
 /** Every object begins where the one before ends, and the lists by type say the same. */
 function expectWhole(structure: Structure): void {
-  const { objects, sizeBytes, typeOf, groups } = structure;
+  const { start, tag, count, sizeBytes, schema } = structure;
   let at = 0;
-  for (let i = 0; i < typeOf.length; i += 1) {
-    expect(objects.start[i]).toBe(at);
+  for (let i = 0; i < count; i += 1) {
+    expect(start[i]).toBe(at);
     expect(structure.objectAt(at)).toBe(i);
-    at = objects.end[i] as number;
+    at = start[i + 1] as number;
     expect(structure.objectAt(at - 1)).toBe(i);
-    expect(groups[typeOf[i] as number]?.members).toContain(i);
+    expect(structure.group(typeOfTag(tag[i] as number)).members).toContain(i);
   }
   expect(at).toBe(sizeBytes);
-  expect(groups.reduce((n, { members }) => n + members.length, 0)).toBe(typeOf.length);
+  expect(schema.types.reduce((n, _, type) => n + structure.countOf(type), 0)).toBe(count);
 }
 
 function millisecondsOf(run: () => void): number {
@@ -188,7 +189,7 @@ describe("findStructure", () => {
     const structure = findStructure(fleet(kShips));
     expect(structure.isFlatbuffer).toBe(true);
     expectWhole(structure);
-    const counts = structure.groups.map(({ type, members }) => [type.kind, members.length]);
+    const counts = structure.schema.types.map(({ kind }, type) => [kind, structure.countOf(type)]);
     expect(counts).toEqual([
       [Kind.kOther, 1],
       [Kind.kVTable, 2],
@@ -198,9 +199,9 @@ describe("findStructure", () => {
       [Kind.kText, 20],
       [Kind.kData, 20],
     ]);
-    const ship = structure.types[4];
+    const ship = structure.schema.types[4];
     expect(ship?.fieldKinds).toEqual([FieldKind.kScalar, FieldKind.kText, FieldKind.kData]);
-    expect(structure.types[6]?.stride).toBe(4);
+    expect(structure.schema.types[6]?.stride).toBe(4);
   });
 
   test("findStructure: does not mind where in memory the bytes are", () => {
@@ -209,14 +210,15 @@ describe("findStructure", () => {
     for (let shift = 1; shift < 4; shift += 1) {
       const shifted = new Uint8Array(bytes.length + shift);
       shifted.set(bytes, shift);
-      expect(findStructure(shifted.subarray(shift)).objects).toEqual(aligned.objects);
+      const { start, tag } = findStructure(shifted.subarray(shift));
+      expect({ start, tag }).toEqual({ start: aligned.start, tag: aligned.tag });
     }
   });
 
   test.each([0, 1, 7, 8, 31, 32, 33, 1000])("findStructure: %i bytes of noise are one object", (size) => {
     const structure = findStructure(randomBytes(makeRandom(size + 9), size));
     expect(structure.isFlatbuffer).toBe(false);
-    expect(structure.typeOf.length).toBe(size === 0 ? 0 : 1);
+    expect(structure.count).toBe(size === 0 ? 0 : 1);
     expectWhole(structure);
   });
 
@@ -228,6 +230,33 @@ describe("findStructure", () => {
       for (let i = 0; i < 3; i += 1) damaged[Math.floor(random() * damaged.length)] = random() * 256;
       expectWhole(findStructure(damaged));
     }
+  });
+
+  test("findStructure: with more than 65,535 types and vtables a baseline is one object", () => {
+    /** A vector of tables without fields, each with a vtable of its own. */
+    const tablesWithVTables = (n: number) => {
+      const bytes = new Uint8Array(24 + 12 * n);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, 12, true);
+      for (const [at, value] of [6, 8, 4].entries()) view.setUint16(4 + 2 * at, value, true);
+      view.setUint32(12, 8, true);
+      view.setUint32(16, 4, true);
+      view.setUint32(20, n, true);
+      for (let i = 0; i < n; i += 1) {
+        const at = 24 + 4 * n + 8 * i;
+        view.setUint32(24 + 4 * i, at + 4 - (24 + 4 * i), true);
+        view.setUint32(at, 0x0004_0004, true);
+        view.setUint32(at + 4, 4, true);
+      }
+      return bytes;
+    };
+    // Five types, and the vtable of the root.
+    const most = findStructure(tablesWithVTables(65_529));
+    expect(most.schema.types.length + most.schema.shapes.length).toBe(65_535);
+    expect(most.schema.isFull).toBe(true);
+    expect(findStructure(tablesWithVTables(65_528)).schema.isFull).toBe(false);
+    const tooMany = findStructure(tablesWithVTables(65_530));
+    expect([tooMany.isFlatbuffer, tooMany.count]).toEqual([false, 1]);
   });
 
   test("findStructure: work stays bounded where every word refers to the next and tables overlap", () => {

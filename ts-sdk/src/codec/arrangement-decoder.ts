@@ -1,12 +1,15 @@
 // The steps that lead to an arrangement. Format: docs/WIRE_FORMAT.md section 3.4. C++: arrangement_coder.h.
 
-import { type Arrangement, Overrides } from "./arrangement.js";
+import type { Arrangement } from "./arrangement.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { kNibbleCells, kNumberCells } from "./entropy-decoder.js";
 import { countsOf, kModels, kSteps } from "./model-layout.js";
 import type { Models } from "./models.js";
+import { Overrides } from "./overrides.js";
+import { Placer } from "./placer.js";
+import { Kind, kNone, type Type } from "./schema.js";
 import { readShape, type Shape } from "./shape.js";
-import { type Group, Kind, kNone, type Type } from "./structure.js";
+import { lowerBound } from "./structure.js";
 import type { TextReader } from "./text-decoder.js";
 
 const kMaxFields = 0x7ffd;
@@ -36,18 +39,13 @@ export class ArrangementDecoder {
   readonly #models: Models;
   readonly #decoder: EntropyDecoder;
   readonly #out: Arrangement;
+  readonly #placer: Placer;
   readonly #bytes: Uint8Array;
   readonly #characters: TextReader;
   readonly #overrides = new Overrides();
-  /** [objects of the baseline] */
-  readonly #used: Uint8Array;
   #cursor: number;
-  /** The target is placed from here on. */
-  #end: number;
   /** Next object of a jump or of what is fresh. */
   #from = kNone;
-  /** [types] What was placed last; kNone: nothing. */
-  readonly #lastSource: Int32Array;
   #nPlacedShapes = 0;
   #nAllSplices = 0;
 
@@ -56,12 +54,10 @@ export class ArrangementDecoder {
     this.#models = models;
     this.#decoder = models.decoder;
     this.#out = arrangement;
+    this.#placer = new Placer(arrangement);
     this.#bytes = bytes;
     this.#characters = characters;
-    this.#cursor = arrangement.base.typeOf.length;
-    this.#used = new Uint8Array(this.#cursor);
-    this.#end = arrangement.targetSize;
-    this.#lastSource = new Int32Array(arrangement.types.length).fill(kNone);
+    this.#cursor = arrangement.base.count;
   }
 
   /** Everything from the end of the target to its start. False: malformed. */
@@ -70,7 +66,8 @@ export class ArrangementDecoder {
     const overrides = this.#overrides;
     let previous = 0;
     let last = Step.kRun;
-    while (this.#end > 0) {
+    const placer = this.#placer;
+    while (placer.end > 0) {
       const step: Step = decoder.readNibble(kModels.steps + previous * kNibbleCells);
       if (step >= kSteps) return false;
       const counts = countsOf(previous, step);
@@ -109,11 +106,10 @@ export class ArrangementDecoder {
           break;
         case Step.kRaw: {
           if (overrides.any) return false;
-          const begin = this.#end - decoder.readNumber(counts) - 1;
+          const begin = placer.end - decoder.readNumber(counts) - 1;
           if (begin < 0 || begin % 2 !== 0) return false;
-          this.#characters.characters(this.#bytes, begin, this.#end, 0);
-          this.#out.placeRaw(begin, this.#end);
-          this.#end = begin;
+          this.#characters.characters(this.#bytes, begin, placer.end, 0);
+          placer.placeRaw(begin);
           break;
         }
         default:
@@ -126,65 +122,65 @@ export class ArrangementDecoder {
   // --- sources --------------------------------------------------------------------------------------------
 
   #run(count: number): boolean {
-    for (let left = count; left > 0; left -= 1) {
+    for (let left = count; left > 0; ) {
       const source = this.#nextInOrder();
-      if (source === kNone || !this.#put(source, false)) return false;
-      this.#cursor = source;
+      if (source === kNone) return false;
+      const n = this.#place(source, left, false);
+      if (n === 0) return false;
+      this.#cursor = source - n + 1;
+      left -= n;
     }
     return true;
   }
   #continue(count: number, isFresh: boolean): boolean {
-    for (let left = count; left > 0; left -= 1) {
-      if (this.#from === kNone || !this.#put(this.#from, isFresh)) return false;
-      this.#from -= 1;
+    for (let left = count; left > 0; ) {
+      if (this.#from === kNone) return false;
+      const n = this.#place(this.#from, left, isFresh);
+      if (n === 0) return false;
+      this.#from -= n;
+      left -= n;
     }
     return true;
   }
   #startJump(): boolean {
+    const { base } = this.#out;
     const type = this.#decoder.readNumber(kModels.jumpType);
-    if (type >= this.#out.types.length) return false;
-    const { members } = this.#out.base.groups[type] as Group;
+    if (type >= base.schema.types.length) return false;
+    const { members } = base.group(type);
     const code = this.#decoder.readNumber(kModels.jump);
-    const rank = (this.#rankAtCursor(members) - 1 - unzigzag(code)) >>> 0;
+    const rank = (lowerBound(members, this.#cursor) - 1 - unzigzag(code)) >>> 0;
     if (rank >= members.length) return false;
     this.#from = members[rank] as number;
     return true;
   }
   /** What new objects of a type are like: the one placed last. */
   #startFresh(): boolean {
+    const { base, lastSource } = this.#out;
     const type = this.#decoder.readNumber(kModels.freshType);
-    if (type >= this.#out.types.length) return false;
-    const { members } = this.#out.base.groups[type] as Group;
-    this.#from = this.#lastSource[type] as number;
+    if (type >= base.schema.types.length) return false;
+    const { members } = base.group(type);
+    this.#from = lastSource[type] as number;
     if (this.#from === kNone && members.length > 0) this.#from = members[members.length - 1] as number;
     return this.#from !== kNone;
   }
   #nextInOrder(): number {
     let source = this.#cursor - 1;
-    while (source >= 0 && this.#used[source] === 1) source -= 1;
+    while (source >= 0 && this.#out.isUsed(source)) source -= 1;
     return source;
   }
-  /** How many of these objects come before the cursor. */
-  #rankAtCursor(members: Int32Array): number {
-    let low = 0;
-    let high = members.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((members[middle] as number) < this.#cursor) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 
-  #put(source: number, isFresh: boolean): boolean {
-    if (this.#end === 0 || (!isFresh && this.#used[source] === 1)) return false;
-    const start = this.#out.place(source, isFresh, this.#overrides, this.#end);
-    if (start < 0) return false;
-    if (!isFresh) this.#used[source] = 1;
-    this.#lastSource[this.#out.base.typeOf[source] as number] = source;
-    this.#end = start;
-    if (this.#overrides.any) this.#overrides.clear();
-    return true;
+  /** Places `source`, and as many of the `most` objects up to it as is known at once to fit. Returns how many. */
+  #place(source: number, most: number, isFresh: boolean): number {
+    const overrides = this.#overrides;
+    const placer = this.#placer;
+    if (placer.end === 0 || (!isFresh && this.#out.isUsed(source))) return 0;
+    if (!isFresh && !overrides.any) {
+      const n = placer.placeRun(source, most);
+      if (n > 0) return n;
+    }
+    if (!placer.place(source, isFresh, overrides)) return 0;
+    if (overrides.any) overrides.clear();
+    return 1;
   }
 
   // --- overrides ------------------------------------------------------------------------------------------
@@ -216,14 +212,13 @@ export class ArrangementDecoder {
     const overrides = this.#overrides;
     overrides.reshapes = true;
     const typeIndex = this.#decoder.readNumber(kModels.reshapeType);
-    if (typeIndex >= out.types.length) return false;
-    const type = out.types[typeIndex] as Type;
+    if (typeIndex >= out.schema.types.length) return false;
+    const type = out.schema.types[typeIndex] as Type;
     if (type.kind === Kind.kVTable) {
       // One of the new ones, which follow in their order.
-      if (this.#nPlacedShapes >= out.freshShapes.length) return false;
-      overrides.shape = out.freshShapes[this.#nPlacedShapes] as number;
+      overrides.shape = this.#placer.freshShape(this.#nPlacedShapes);
       this.#nPlacedShapes += 1;
-      return true;
+      return overrides.shape !== kNone;
     }
     const nKnown = type.shapes.length;
     if (nKnown === 0) return false;
@@ -233,9 +228,10 @@ export class ArrangementDecoder {
       overrides.shape = type.shapes[which] as number;
       return true;
     }
-    const shape = this.#newShape(out.shapes[type.shapes[0] as number] as Shape);
-    if (shape === undefined) return false;
-    overrides.shape = out.addShape(typeIndex, shape);
+    const shape = this.#newShape(out.schema.shapes[type.shapes[0] as number] as Shape);
+    if (shape === undefined || out.schema.isFull) return false;
+    if (out.schema === out.base.schema) out.schema = out.schema.copy();
+    overrides.shape = out.schema.addShape(shape, typeIndex);
     return true;
   }
 

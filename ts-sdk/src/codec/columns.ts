@@ -3,7 +3,8 @@
 
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
 import { kModels, kOrders, orderAfter } from "./model-layout.js";
-import { type Group, kEndColumns } from "./structure.js";
+import { kEndColumns } from "./schema.js";
+import type { Group } from "./structure.js";
 
 /** Cells of a column's models: a bit by whether the column before in the row changed, whether any did (2), whether the
  * entry changed last time (4); then two value models, of entries without and with a prediction. */
@@ -11,19 +12,22 @@ export const kColumnBits = 8;
 export const kColumnValues = kColumnBits * kBitCells;
 const kColumnCells = kColumnValues + 2;
 
+const kNoNumbers = new Int32Array(0);
+const kNoBytes = new Uint8Array(0);
+
 export class Columns {
   /** How many are known. */
   count = 0;
   /** [known] Ascending. */
-  number = new Int32Array(8);
+  number: Int32Array = kNoNumbers;
   /** [known] How it is predicted: 0 stays, 1 goes on, 2 accelerates. */
-  order = new Uint8Array(8);
+  order: Uint8Array = kNoBytes;
   /** [known] Whether it takes part in this patch, or did in the last. */
-  #isActive = new Uint8Array(8);
+  #isActive: Uint8Array = kNoBytes;
   /** [known] Where its models are; 0: there are none yet. */
-  #models = new Int32Array(8);
+  #models: Int32Array = kNoNumbers;
   /** Places of those that take part, ascending. */
-  active = new Int32Array(8);
+  active: Int32Array = kNoNumbers;
   nActive = 0;
   /** Changes whenever others take part, or those that do are at other places. */
   generation = 0;
@@ -90,7 +94,7 @@ export class Columns {
   /** Makes these known and active. False: one of them was known. */
   #merge(added: Int32Array): boolean {
     const total = this.count + added.length;
-    if (total > this.number.length) this.#grow(2 * total);
+    if (total > this.number.length) this.#grow(2 * total + 4);
     let from = this.count - 1;
     let next = added.length - 1;
     for (let to = total - 1; next >= 0; to -= 1) {

@@ -4,9 +4,11 @@ import { Arrangement } from "./arrangement.js";
 import { ArrangementDecoder } from "./arrangement-decoder.js";
 import type { Context } from "./context.js";
 import { decodeElements } from "./element-decoder.js";
+import { State } from "./inspector.js";
 import { predict } from "./predict.js";
 import { RowDecoder } from "./row-decoder.js";
-import { type Group, Kind, type Type } from "./structure.js";
+import { Kind, kNone } from "./schema.js";
+import { type Group, lowerBound } from "./structure.js";
 import { TextReader } from "./text-decoder.js";
 import type { TypeModel } from "./type-model.js";
 import { WriteLog } from "./write-log.js";
@@ -22,16 +24,16 @@ export function decodeInPlace(
   bytes: Uint8Array,
   log: WriteLog,
 ): boolean {
-  const { structure, models } = context;
+  const { structure, models, state } = context;
   if (bytes.length !== structure.sizeBytes) return false;
   const { decoder } = models;
   decoder.open(stream);
   const text = new TextReader(decoder);
-  const rows = new RowDecoder(models, structure.shapes, bytes, log);
-  const { objects, groups } = structure;
-  for (let index = 0; index < groups.length; index += 1) {
-    const group = groups[index] as Group;
-    if (group.type.kind !== Kind.kText) {
+  const rows = new RowDecoder(models, bytes, log, state);
+  const { schema, start: starts } = structure;
+  for (let index = 0; index < schema.types.length; index += 1) {
+    const group = structure.group(index);
+    if (schema.kinds[index] !== Kind.kText) {
       if (!rows.rows(index, group)) return false;
       continue;
     }
@@ -39,9 +41,10 @@ export function decodeInPlace(
     if (changed === undefined) return false;
     for (const rank of changed) {
       const object = group.members[rank] as number;
-      const start = objects.start[object] as number;
-      const end = objects.end[object] as number;
+      const start = starts[object] as number;
+      const end = starts[object + 1] as number;
       log.touchRange(start, end);
+      state[object] = State.kUnknown;
       // A copy: it is written over.
       const source = textOf(bytes, start, end).slice();
       if (!text.text(source, source.length, bytes, start, end)) return false;
@@ -58,7 +61,7 @@ function textOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
 }
 
 /**
- * Fills `target`, which is zero, from the baseline, and takes the context there. False: malformed; the context is then
+ * Fills `target`, whatever it holds, from the baseline, and takes the context there. False: malformed; the context is then
  * of no more use. Work is linear in stream, baseline and target.
  * Requires: baseline.length is context.structure.sizeBytes; both sizes are below 2^31.
  */
@@ -72,7 +75,9 @@ export function decodeMoved(
   if (baseline.length !== structure.sizeBytes) return false;
   const { decoder } = models;
   decoder.open(stream);
-  const arrangement = new Arrangement(structure, baseline, target.length);
+  const memory = context.takeMemory();
+  const { state, workspace } = context;
+  const arrangement = new Arrangement(structure, baseline, target.length, state, memory, workspace);
   const text = new TextReader(decoder);
   if (!new ArrangementDecoder(models, arrangement, target, text).run()) return false;
   arrangement.finish();
@@ -80,7 +85,7 @@ export function decodeMoved(
   if (!decodeElements(decoder, arrangement, target)) return false;
   if (!new ContentDecoder(context, arrangement, text, target).decode()) return false;
   if (!decoder.atEnd()) return false;
-  context.structure = arrangement.structure();
+  context.moveTo(arrangement.structure, arrangement.state, memory);
   return true;
 }
 
@@ -96,78 +101,77 @@ class ContentDecoder {
     this.#context = context;
     this.#arrangement = arrangement;
     this.#text = text;
-    this.#rows = new RowDecoder(context.models, arrangement.shapes, bytes, new WriteLog());
+    this.#rows = new RowDecoder(context.models, bytes, new WriteLog(), arrangement.state);
     this.#bytes = bytes;
   }
 
   decode(): boolean {
-    const { types } = this.#arrangement;
-    for (let index = 0; index < types.length; index += 1) {
-      const isText = (types[index] as Type).kind === Kind.kText;
-      if (!(isText ? this.#texts(index) : this.#rowsOf(index))) return false;
+    const { kinds } = this.#arrangement.schema;
+    for (let index = 0; index < kinds.length; index += 1) {
+      if (!(kinds[index] === Kind.kText ? this.#texts(index) : this.#rowsOf(index))) return false;
     }
     return true;
   }
 
   #texts(index: number): boolean {
-    const { groups, known, isFresh } = this.#arrangement;
-    const { members } = groups[index] as Group;
-    const sources = (known[index] as Group).members;
-    const changed = this.#rows.texts(index, sources.length);
+    const known = this.#arrangement.known(index);
+    const changed = this.#rows.texts(index, known.count);
     if (changed === undefined) return false;
     for (const rank of changed) {
-      if (!this.#readText(sources[rank] as number)) return false;
+      if (!this.#readText(known.at(rank))) return false;
     }
-    if (members.length === sources.length) return true;
-    for (const object of members) {
-      if (isFresh[object] === 1 && !this.#readText(object)) return false;
+    for (const object of this.#arrangement.unknown(index)) {
+      if (this.#arrangement.isFresh(object) && !this.#readText(object)) return false;
     }
     return true;
   }
   #readText(object: number): boolean {
-    const { start, end, length } = this.#arrangement;
+    const { start, state } = this.#arrangement;
+    state[object] = State.kUnknown;
     return this.#text.text(
       this.#arrangement.sourceText(object),
-      length[object] as number,
+      this.#arrangement.lengthOf(object),
       this.#bytes,
       start[object] as number,
-      end[object] as number,
+      start[object + 1] as number,
     );
   }
 
   #rowsOf(index: number): boolean {
-    const { groups, known, isFresh } = this.#arrangement;
-    const group = groups[index] as Group;
-    const sources = known[index] as Group;
-    this.#takeMotionsAlong(index, sources);
-    if (!this.#rows.rows(index, sources)) return false;
-    this.#countFreshRows(index, group, sources);
-    if (group === sources) return true;
-    for (const object of group.members) {
-      if (isFresh[object] === 1) this.#rows.freshObject(index, group, object);
+    const group = this.#arrangement.structure.group(index);
+    const known = this.#arrangement.known(index);
+    this.#takeMotionsAlong(index, known);
+    if (!this.#rows.rows(index, known)) return false;
+    this.#countFreshRows(index, group, known);
+    for (const object of this.#arrangement.unknown(index)) {
+      if (this.#arrangement.isFresh(object)) this.#rows.freshObject(index, group, object);
     }
     return true;
   }
 
   /** Motions follow their objects: their rows are from now on those of the objects with a predecessor. */
-  #takeMotionsAlong(index: number, sources: Group): void {
+  #takeMotionsAlong(index: number, known: Group): void {
     const { motions } = this.#context.models.types[index] as TypeModel;
-    if (!sources.type.hasOneRow) motions.clear();
+    if (!known.type.hasOneRow) motions.clear();
     if (motions.count === 0) return;
-    const { base, knownAt } = this.#arrangement;
-    motions.renumber((base.groups[index] as Group).members, knownAt);
+    const { base, copies } = this.#arrangement;
+    const sources = base.group(index).members;
+    const { members } = known;
+    let next = 0;
+    motions.renumber((row) => {
+      const copy = copies.knownCopyOf(sources[row] as number);
+      if (copy === kNone) return kNone;
+      // Mostly the order is as before, and little lies between.
+      if (members[next] !== copy) next = lowerBound(members, copy);
+      next += 1;
+      return known.rankOf(next - 1);
+    });
   }
 
   /** Afterwards rows count all objects of the type, also those without a predecessor. */
-  #countFreshRows(index: number, group: Group, sources: Group): void {
+  #countFreshRows(index: number, group: Group, known: Group): void {
     const { motions } = this.#context.models.types[index] as TypeModel;
     if (!group.type.hasOneRow) motions.clear();
-    if (motions.count === 0 || group === sources) return;
-    const rows = new Int32Array(sources.members.length);
-    for (let i = 0, member = 0; i < rows.length; i += 1, member += 1) {
-      while (group.members[member] !== sources.members[i]) member += 1;
-      rows[i] = member;
-    }
-    motions.renumber(rows, undefined);
+    if (motions.count > 0 && group !== known) motions.renumber((row) => known.placeOf(row));
   }
 }

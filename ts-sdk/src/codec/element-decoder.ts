@@ -5,7 +5,8 @@ import type { Arrangement } from "./arrangement.js";
 import { unzigzag } from "./arrangement-decoder.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { kModels } from "./model-layout.js";
-import { type Group, Kind, kNone, type Type } from "./structure.js";
+import { Kind, kNone, type Type, typeOfTag } from "./schema.js";
+import { lowerBound, type Structure } from "./structure.js";
 
 /** Writes the elements of all vectors of references to `bytes`. False: malformed. */
 export function decodeElements(
@@ -13,14 +14,29 @@ export function decodeElements(
   arrangement: Arrangement,
   bytes: Uint8Array,
 ): boolean {
+  const { schema, start, tag, structure } = arrangement;
   const elements = new ElementDecoder(decoder, arrangement, bytes);
-  for (let i = 0; i < arrangement.count; i += 1) {
-    if (arrangement.source[i] === kNone) continue;
-    const { kind, element } = arrangement.types[arrangement.type[i] as number] as Type;
-    if (kind !== Kind.kReferences || element === kNone) continue;
-    if (!elements.decode(i, (arrangement.groups[element] as Group).members)) return false;
+  for (const vector of vectorsOf(structure)) {
+    const { element } = schema.types[typeOfTag(tag[vector] as number)] as Type;
+    if (element === kNone || structure.countOf(element) === 0) {
+      // It may have been copied.
+      bytes.fill(0, Math.min((start[vector] as number) + 4, start[vector + 1] as number), start[vector + 1]);
+    } else if (!elements.decode(vector, structure.group(element).members)) {
+      return false;
+    }
   }
   return true;
+}
+
+/** All vectors of references, front to back. */
+function vectorsOf(structure: Structure): Int32Array {
+  const { kinds } = structure.schema;
+  const vectors: number[] = [];
+  for (let type = 0; type < kinds.length; type += 1) {
+    if (kinds[type] !== Kind.kReferences) continue;
+    for (const vector of structure.group(type).members) vectors.push(vector);
+  }
+  return Int32Array.from(vectors).sort();
 }
 
 class ElementDecoder {
@@ -39,60 +55,56 @@ class ElementDecoder {
   /** `list`: the objects that the elements of vector `index` may refer to. */
   decode(index: number, list: Int32Array): boolean {
     const n = list.length;
-    if (n === 0) return true;
-    const { start, end, length } = this.#arrangement;
+    const { start } = this.#arrangement;
     const begin = (start[index] as number) + 4;
     // An object is of four bytes at least, so there is room for the length.
-    const count = Math.min(length[index] as number, ((end[index] as number) - begin) >>> 2);
-    const source = this.#arrangement.source[index] as number;
+    const count = Math.min(this.#arrangement.lengthOf(index), ((start[index + 1] as number) - begin) >>> 2);
+    const source = this.#arrangement.sourceOf(index);
+    const view = this.#view;
     const direction = this.#directionOf(source);
     let expected = this.#firstRank(source, index, list, direction);
     for (let i = 0; i < count; ) {
       const run = this.#decoder.readNumber(kModels.elementRun);
       if (run > count - i) return false;
-      for (let k = 0; k < run; k += 1) {
-        this.#refer(begin + 4 * i, list[clamp(expected, n)] as number);
-        i += 1;
-        expected += direction;
+      for (const end = i + run; i < end; expected += direction) {
+        // All that are in the list, then those outside, which are told only by who knows why.
+        const rank = clamp(expected, n);
+        const most = direction > 0 ? n - rank : rank + 1;
+        const nInList = rank === expected ? Math.min(end - i, most) : 1;
+        expected += (nInList - 1) * direction;
+        for (let k = rank, left = nInList; left > 0; left -= 1, k += direction, i += 1) {
+          const at = begin + 4 * i;
+          view.setInt32(at, (start[list[k] as number] as number) - at, true);
+        }
       }
       if (i === count) break;
       const actual = clamp(expected, n) + unzigzag(this.#decoder.readNumber(kModels.elementStep));
       if (actual < 0 || actual >= n) return false;
-      this.#refer(begin + 4 * i, list[actual] as number);
+      const at = begin + 4 * i;
+      view.setInt32(at, (start[list[actual] as number] as number) - at, true);
       i += 1;
       expected = actual + direction;
     }
     return true;
   }
 
-  #refer(position: number, object: number): void {
-    this.#view.setInt32(position, (this.#arrangement.start[object] as number) - position, true);
-  }
-
   /** Where the first element was leads to where it is. */
   #firstRank(source: number, index: number, list: Int32Array, direction: number): number {
-    const { base, baselineView } = this.#arrangement;
+    const { base, baselineView, copies } = this.#arrangement;
     const otherwise = direction > 0 ? 0 : list.length - 1;
     if (this.#oldCount(source) === 0) return otherwise;
-    const begin = (base.objects.start[source] as number) + 4;
+    const begin = (base.start[source] as number) + 4;
     const target = begin + baselineView.getUint32(begin, true);
     if (target >= base.sizeBytes) return otherwise;
-    const copy = this.#arrangement.copyOf(base.objectAt(target), index);
+    const copy = copies.copyOf(base.objectAt(target), index);
     if (copy === kNone) return otherwise;
-    let low = 0;
-    let high = list.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((list[middle] as number) < copy) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(list, copy);
   }
 
   /** Whole elements of a vector of the baseline. */
   #oldCount(source: number): number {
-    const { start, end } = this.#arrangement.base.objects;
-    const words = ((end[source] as number) - (start[source] as number)) >>> 2;
+    const { start } = this.#arrangement.base;
+    const words = ((start[source + 1] as number) - (start[source] as number)) >>> 2;
     return Math.min(this.#arrangement.oldCount(source), Math.max(words, 1) - 1);
   }
 
@@ -101,7 +113,7 @@ class ElementDecoder {
     let direction = this.#directions.get(source);
     if (direction === undefined) {
       const view = this.#arrangement.baselineView;
-      const begin = this.#arrangement.base.objects.start[source] as number;
+      const begin = this.#arrangement.base.start[source] as number;
       const count = this.#oldCount(source);
       let up = 0;
       for (let i = 1; i < count; i += 1) {

@@ -76,7 +76,7 @@ export class EntropyDecoder {
   #top: number;
   /** `initial`: the first cells, kFirstModel of them without meaning, then models that are there from the start. */
   constructor(initial: Int32Array = new Int32Array(kFirstModel)) {
-    this.cells = new Int32Array(2 * initial.length + 1024);
+    this.cells = new Int32Array(initial.length + 2048);
     this.cells.set(initial);
     this.#top = initial.length;
   }

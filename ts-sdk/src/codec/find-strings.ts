@@ -3,7 +3,7 @@
 
 import type { Coverage } from "./coverage.js";
 import { type FoundObjects, SmallestStride } from "./found-objects.js";
-import { FieldKind, Kind, kNone } from "./structure.js";
+import { FieldKind, Kind, kNone } from "./schema.js";
 
 interface Candidate {
   readonly type: number;
@@ -33,7 +33,7 @@ export function findStrings(found: FoundObjects, covered: Coverage, tablesOf: re
       for (const starts of vectors) coverVectors(found, covered, starts);
     }
     if (found.workLeft < 0) return;
-    if (!candidate.targets.every((target) => fits(found, covered, target))) continue;
+    if (!fitAll(found, covered, candidate.targets)) continue;
     const { isText } = candidate;
     const child = found.newType(isText ? Kind.kText : Kind.kData);
     found.type(candidate.type).setField(candidate.field, isText ? FieldKind.kText : FieldKind.kData, child);
@@ -66,7 +66,8 @@ function collectCandidates(
   const targetsOf: number[][] = [];
   for (const index of shapes) {
     const shape = found.shape(index);
-    const open = Array.from(shape.present);
+    const open = [...shape.present].filter((field) => fieldKinds[field] === FieldKind.kPending);
+    if (open.length === 0) continue;
     for (const start of tablesOf[index] as number[]) {
       let nOpen = 0;
       for (const field of open) {
@@ -85,7 +86,7 @@ function collectCandidates(
         open[nOpen] = field;
         nOpen += 1;
       }
-      open.length = nOpen;
+      if (nOpen < open.length) open.length = nOpen;
       if (nOpen === 0 || found.workLeft < 0) break;
     }
   }
@@ -104,11 +105,14 @@ function collectCandidates(
   }
 }
 
-/** Whether a string or vector of at least one byte per element can be here. */
-function fits(found: FoundObjects, covered: Coverage, start: number): boolean {
-  const count = found.load32(start);
-  if (count > found.sizeBytes - start - 4 || covered.has(start)) return false;
-  return count === 0 || !covered.has(start + 3 + count);
+/** Whether strings or vectors of at least one byte per element can be there. */
+function fitAll(found: FoundObjects, covered: Coverage, starts: readonly number[]): boolean {
+  for (const start of starts) {
+    const count = found.load32(start);
+    if (count > found.sizeBytes - start - 4 || covered.has(start)) return false;
+    if (count !== 0 && covered.has(start + 3 + count)) return false;
+  }
+  return true;
 }
 
 /** Covers all elements of the vectors, which are as large as nothing else speaks against. */

@@ -4,8 +4,9 @@
 import { Coverage } from "./coverage.js";
 import { findStrings } from "./find-strings.js";
 import { FoundObjects } from "./found-objects.js";
+import { FieldKind, Kind, kNone, type Type } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { FieldKind, Kind, kNone, type Structure, type Type } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** Beyond it a buffer is taken for no FlatBuffer: positions are signed numbers of 32 bits. */
 const kMaxBytes = 0x7fff_ffff;
@@ -21,6 +22,10 @@ export function findStructure(bytes: Uint8Array): Structure {
     if (found.workLeft >= 0) findStrings(found, covered, tables.tablesOf);
     if (found.workLeft >= 0) return found.finish(true);
   }
+  return oneObject(bytes);
+}
+
+function oneObject(bytes: Uint8Array): Structure {
   const other = new FoundObjects(bytes);
   other.newType(Kind.kOther);
   other.newType(Kind.kVTable);
@@ -34,8 +39,6 @@ class TableFinder {
   readonly #covered: Coverage;
   /** [shapes] Where tables begin. */
   readonly tablesOf: number[][] = [];
-  /** [shapes] Their place among the shapes of their type. */
-  readonly #placeOf: number[] = [];
   /** [shapes] How many of them were looked at. */
   readonly #done: number[] = [];
   /** [shapes] Fields that may still be references. */
@@ -67,22 +70,20 @@ class TableFinder {
   #claimTable(start: number, type: number): number {
     const found = this.#found;
     if (found.isClaimed(start)) return type;
-    const index = found.shapeOfTable(start);
-    const shape = found.shape(index);
+    const shape = found.shapeOfTable(start) as Shape;
     if (shape.type === kNone) {
-      shape.type = type === kNone ? found.newType(Kind.kTable) : type;
-      this.#placeOf[index] = found.type(shape.type).shapes.push(index);
-      this.tablesOf[index] = [];
-      this.#done[index] = 0;
-      this.#open[index] = Array.from(shape.present);
+      found.addShape(shape, type === kNone ? found.newType(Kind.kTable) : type);
+      this.tablesOf.push([]);
+      this.#done.push(0);
+      this.#open.push([...shape.present]);
       if (!found.isClaimed(shape.position)) {
-        found.claim(shape.position, 1, index);
+        found.claim(shape.position, 1, shape.index);
         this.#covered.add(shape.position, shape.position + shape.size);
       }
     }
-    const own = shape.type;
+    const { type: own, index } = shape;
     found.claim(start, own, index);
-    found.workLeft -= Math.floor(shape.tableSize / 4);
+    found.workLeft -= shape.tableSize >>> 2;
     this.#covered.add(start, start + shape.tableSize);
     const tables = this.tablesOf[index] as number[];
     if (tables.length === this.#done[index]) this.#queueShape(own, index);
@@ -160,7 +161,8 @@ class TableFinder {
   #collectLanes(type: Type, shapes: number[]): number[] {
     const found = this.#found;
     const touched: number[] = [];
-    shapes.sort((a, b) => (this.#placeOf[a] as number) - (this.#placeOf[b] as number));
+    // Those of a type are numbered in its order.
+    shapes.sort((a, b) => a - b);
     for (const index of shapes) {
       const shape = found.shape(index);
       const tables = this.tablesOf[index] as number[];
@@ -190,7 +192,7 @@ class TableFinder {
       open[nOpen] = field;
       nOpen += 1;
     }
-    open.length = nOpen;
+    if (nOpen < open.length) open.length = nOpen;
   }
 
   #lanesOf(field: number, touched: number[]): number[] {

@@ -2,10 +2,13 @@
 // C++: structure.cpp.
 
 import type { Coverage } from "./coverage.js";
+import { Kind, kMaxTags, kNone, Schema, Type, tagOf, typeOfTag } from "./schema.js";
 import { assignColumns, readShape, type Shape } from "./shape.js";
-import { Group, Kind, kNone, Structure, Type } from "./structure.js";
+import { type Group, Structure } from "./structure.js";
 
 const kMaxStride = 256;
+/** Vtables that are found without a search. */
+const kRecent = 64;
 
 export class FoundObjects {
   readonly bytes: Uint8Array;
@@ -14,28 +17,27 @@ export class FoundObjects {
   /** Below zero the search has failed: the buffer is made to take long. */
   workLeft: number;
   readonly types: Type[] = [];
-  readonly #shapes: Shape[] = [];
-  /** By position of the vtable; kNone: none there. */
-  readonly #shapeAt = new Map<number, number>();
+  /** Those that are of a type. */
+  readonly shapes: Shape[] = [];
+  /** By position of the vtable; undefined: none there. */
+  readonly #shapeAt = new Map<number, Shape | undefined>();
+  /** Positions of vtables that were asked for lately, by some of their bits, and what #shapeAt says of them. */
+  readonly #recentVTables = new Int32Array(kRecent).fill(kNone);
+  readonly #recentShapes = new Array<Shape | undefined>(kRecent).fill(undefined);
   /** Starts of vectors that are known to refer to tables or strings only. */
   readonly #tableVectors = new Set<number>();
   readonly #textVectors = new Set<number>();
-  #lastVTable = -1;
-  #lastShape = kNone;
-  /** Found objects, as they were found. */
-  readonly #starts: number[] = [];
-  readonly #typesOf: number[] = [];
-  readonly #shapesOf: number[] = [];
-  /** For every second byte: the object that begins there, and a bit that says if there is one. */
-  readonly #objectAt: Int32Array;
+  /** For every second byte: a bit that says if an object begins there, and its tag. */
   readonly #claimed: Uint32Array;
+  readonly #tagAt: Uint32Array;
+  #nClaimed = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.sizeBytes = bytes.length;
     this.workLeft = bytes.length + 4096;
-    this.#objectAt = new Int32Array(Math.floor(bytes.length / 2) + 1);
+    this.#tagAt = new Uint32Array(Math.floor(bytes.length / 2) + 1);
     this.#claimed = new Uint32Array(Math.floor(bytes.length / 64) + 1);
   }
 
@@ -49,10 +51,22 @@ export class FoundObjects {
   }
   newType(kind: Kind): number {
     this.types.push(new Type(kind));
+    this.#limitTags();
     return this.types.length - 1;
   }
   shape(index: number): Shape {
-    return this.#shapes[index] as Shape;
+    return this.shapes[index] as Shape;
+  }
+  /** The shape is of this type from now on. */
+  addShape(shape: Shape, type: number): void {
+    shape.type = type;
+    shape.index = this.shapes.push(shape) - 1;
+    this.type(type).shapes.push(shape.index);
+    this.#limitTags();
+  }
+  /** With more, the search has failed. */
+  #limitTags(): void {
+    if (this.types.length + this.shapes.length > kMaxTags) this.workLeft = Number.NEGATIVE_INFINITY;
   }
 
   // --- objects --------------------------------------------------------------------------------------------
@@ -61,11 +75,9 @@ export class FoundObjects {
     return (((this.#claimed[start >>> 6] as number) >>> ((start >>> 1) & 31)) & 1) !== 0;
   }
   claim(start: number, type: number, shape: number): void {
-    this.#objectAt[start >>> 1] = this.#starts.length;
+    this.#tagAt[start >>> 1] = tagOf(type, shape);
     this.#claimed[start >>> 6] = (this.#claimed[start >>> 6] as number) | (1 << ((start >>> 1) & 31));
-    this.#starts.push(start);
-    this.#typesOf.push(type);
-    this.#shapesOf.push(shape);
+    this.#nClaimed += 1;
   }
   /** Returns the type of the string, which is `type` unless that is kNone. */
   claimText(start: number, type: number, covered: Coverage): number {
@@ -87,36 +99,37 @@ export class FoundObjects {
   }
 
   isTable(start: number): boolean {
-    return this.shapeOfTable(start) !== kNone;
+    return this.shapeOfTable(start) !== undefined;
   }
-  /** Index of the shape, or kNone. */
-  shapeOfTable(start: number): number {
-    if (start % 4 !== 0 || this.sizeBytes - start < 4) return kNone;
+  shapeOfTable(start: number): Shape | undefined {
+    if (start % 4 !== 0 || this.sizeBytes - start < 4) return undefined;
     const vtable = (start - this.load32(start)) >>> 0;
-    if (vtable % 2 !== 0 || vtable >= this.sizeBytes) return kNone;
-    const index = vtable === this.#lastVTable ? this.#lastShape : this.#shapeOf(vtable);
-    return index !== kNone && this.shape(index).tableSize <= this.sizeBytes - start ? index : kNone;
+    if (vtable % 2 !== 0 || vtable >= this.sizeBytes) return undefined;
+    const recent = (vtable >>> 1) % kRecent;
+    const isRecent = this.#recentVTables[recent] === vtable;
+    const shape = isRecent ? this.#recentShapes[recent] : this.#shapeOf(vtable);
+    return shape !== undefined && shape.tableSize <= this.sizeBytes - start ? shape : undefined;
   }
-  #shapeOf(vtable: number): number {
-    let index = this.#shapeAt.get(vtable);
-    if (index === undefined) {
-      index = this.#readShape(vtable);
-      this.#shapeAt.set(vtable, index);
+  #shapeOf(vtable: number): Shape | undefined {
+    let shape = this.#shapeAt.get(vtable);
+    if (shape === undefined && !this.#shapeAt.has(vtable)) {
+      shape = this.#readShape(vtable);
+      this.#shapeAt.set(vtable, shape);
     }
-    this.#lastVTable = vtable;
-    this.#lastShape = index;
-    return index;
+    const recent = (vtable >>> 1) % kRecent;
+    this.#recentVTables[recent] = vtable;
+    this.#recentShapes[recent] = shape;
+    return shape;
   }
-  #readShape(vtable: number): number {
-    if (this.sizeBytes - vtable < 4) return kNone;
+  #readShape(vtable: number): Shape | undefined {
+    if (this.sizeBytes - vtable < 4) return undefined;
     const size = this.#view.getUint16(vtable, true);
-    if (size > this.sizeBytes - vtable) return kNone;
+    if (size > this.sizeBytes - vtable) return undefined;
     const work = { nRead: 0 };
     const shape = readShape(this.#view, vtable, size, work);
     this.workLeft -= work.nRead;
-    if (shape === undefined) return kNone;
-    shape.position = vtable;
-    return this.#shapes.push(shape) - 1;
+    if (shape !== undefined) shape.position = vtable;
+    return shape;
   }
 
   isText(start: number): boolean {
@@ -124,7 +137,10 @@ export class FoundObjects {
     const length = this.load32(start);
     if (length > this.sizeBytes - start - 5 || this.bytes[start + 4 + length] !== 0) return false;
     this.workLeft -= Math.floor(length / 8);
-    return this.bytes.indexOf(0, start + 4) === start + 4 + length;
+    let at = start + 4;
+    const end = at + length;
+    while (at < end && this.bytes[at] !== 0) at += 1;
+    return at === end;
   }
 
   /** Elements of a vector that all refer to tables, or all to strings; -1: there is none. */
@@ -147,44 +163,33 @@ export class FoundObjects {
   // --- the result -----------------------------------------------------------------------------------------
 
   finish(isFlatbuffer: boolean): Structure {
-    const n = this.#starts.length;
-    const start = new Int32Array(n);
-    const end = new Int32Array(n);
-    const shape = new Int32Array(n);
-    const typeOf = new Int32Array(n);
+    const schema = new Schema(this.types, this.shapes);
+    const n = this.#nClaimed;
+    const start = new Int32Array(n + 1);
+    const tag = new Uint32Array(n);
     const counts = new Int32Array(this.types.length);
-    for (const type of this.#typesOf) counts[type] = (counts[type] as number) + 1;
-    const members = this.types.map((_, type) => new Int32Array(counts[type] as number));
-    counts.fill(0);
     let rank = 0;
     for (let word = 0; word < this.#claimed.length; word += 1) {
-      let bits = this.#claimed[word] as number;
-      for (; bits !== 0; bits &= bits - 1) {
-        const position = word * 64 + 2 * (31 - Math.clz32(bits & -bits));
-        const object = this.#objectAt[position >>> 1] as number;
-        const type = this.#typesOf[object] as number;
-        start[rank] = position;
-        shape[rank] = this.#shapesOf[object] as number;
-        typeOf[rank] = type;
-        const inType = counts[type] as number;
-        (members[type] as Int32Array)[inType] = rank;
-        counts[type] = inType + 1;
+      for (let bits = this.#claimed[word] as number; bits !== 0; bits &= bits - 1) {
+        const half = word * 32 + 31 - Math.clz32(bits & -bits);
+        const own = this.#tagAt[half] as number;
+        const type = typeOfTag(own);
+        start[rank] = 2 * half;
+        tag[rank] = own;
+        counts[type] = (counts[type] as number) + 1;
         rank += 1;
       }
     }
-    end.set(start.subarray(1));
-    if (n > 0) end[n - 1] = this.sizeBytes;
-    const objects = { start, end, shape };
-    const groups = this.types.map((type, i) => new Group(type, objects, members[i] as Int32Array));
-    for (const group of groups) {
-      const { type } = group;
+    start[n] = this.sizeBytes;
+    const structure = new Structure(isFlatbuffer, { schema, start, tag }, counts, new Int32Array(n));
+    this.types.forEach((type, index) => {
       if (type.kind === Kind.kTable) {
-        for (const index of type.shapes) assignColumns(this.shape(index), type);
+        for (const shape of type.shapes) assignColumns(this.shape(shape), type);
       } else if (type.kind === Kind.kData) {
-        this.#finishData(group);
+        this.#finishData(structure.group(index));
       }
-    }
-    return new Structure(this.sizeBytes, isFlatbuffer, this.#shapes, this.types, objects, typeOf, groups);
+    });
+    return structure;
   }
 
   #finishData({ type, objects, members }: Group): void {
@@ -193,7 +198,7 @@ export class FoundObjects {
     let isSmall = true;
     for (const object of members) {
       const begin = objects.start[object] as number;
-      const size = (objects.end[object] as number) - begin;
+      const size = (objects.start[object + 1] as number) - begin;
       smallest.add(this.load32(begin), Math.max(size - 4, 0));
       isAligned &&= begin % 8 === 4;
       isSmall &&= size <= 64;

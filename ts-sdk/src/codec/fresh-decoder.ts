@@ -2,8 +2,9 @@
 // Format: docs/WIRE_FORMAT.md section 3.5. C++: residual.h, fresh_object.
 
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
+import { Kind, kHeadColumns, kTailColumns, type Type } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { Kind, kHeadColumns, kTailColumns, type ObjectList, type Type } from "./structure.js";
+import { type ObjectList, shapeOf } from "./structure.js";
 import { addDelta, readValue } from "./values.js";
 
 /** Cells of a column: whether it differs, then its value model. */
@@ -25,12 +26,12 @@ export class FreshColumns {
   }
 
   /** Turns the prediction in `view` into the object. */
-  read(shapes: readonly Shape[], objects: ObjectList, object: number, view: DataView): void {
+  read(objects: ObjectList, object: number, view: DataView): void {
     const type = this.#type;
     const start = objects.start[object] as number;
-    const end = objects.end[object] as number;
+    const end = objects.start[object + 1] as number;
     if (type.kind === Kind.kTable) {
-      this.#readTable(shapes[objects.shape[object] as number] as Shape, start, end, view);
+      this.#readTable(shapeOf(objects, object), start, end, view);
     } else if (type.isWhole) {
       this.#readLanes(0, start, end, view);
     } else {

@@ -9,9 +9,11 @@ export const kStep = 2;
 /** The same in the patch before; 0: it did not. */
 export const kBefore = 3;
 
+const kNoCells = new Int32Array(0);
+
 export class Motions {
   /** By row, then column: kMotionCells numbers for each. */
-  cells = new Int32Array(8 * kMotionCells);
+  cells: Int32Array = kNoCells;
   count = 0;
 
   clear(): void {
@@ -22,7 +24,7 @@ export class Motions {
   reserve(n: number): void {
     const wanted = (this.count + n) * kMotionCells;
     if (wanted <= this.cells.length) return;
-    const grown = new Int32Array(2 * wanted);
+    const grown = new Int32Array(2 * wanted + 8);
     grown.set(this.cells);
     this.cells = grown;
   }
@@ -51,16 +53,20 @@ export class Motions {
     return n;
   }
 
-  /** Row `r` is from now on row `rows[r]`, or, with a second table, `next[rows[r]]`; below 0: it is no more. */
-  renumber(rows: Int32Array, next: Int32Array | undefined): void {
+  /** Row `r` is from now on row `rowOf(r)`; below 0: it is no more. */
+  renumber(rowOf: (row: number) => number): void {
     const { cells } = this;
     const end = this.count * kMotionCells;
     let to = 0;
     let last = -1;
     let isSorted = true;
+    let old = -1;
+    let row = -1;
     for (let at = 0; at < end; at += kMotionCells) {
-      let row = rows[cells[at + kRow] as number] as number;
-      if (next !== undefined) row = next[row] as number;
+      if (cells[at + kRow] !== old) {
+        old = cells[at + kRow] as number;
+        row = rowOf(old);
+      }
       if (row < 0) continue;
       isSorted &&= last <= row;
       last = row;

@@ -1,19 +1,30 @@
 // predict: what the objects of a target would hold if nothing but their places had changed.
 // Format: docs/WIRE_FORMAT.md section 3.4. C++: arrangement.cpp.
 
-import { type Arrangement, kSpliceNumbers, type Splices } from "./arrangement.js";
+import type { Arrangement } from "./arrangement.js";
+import { How, kBehind, kBlockCells, kCount, kHow, kLength, kSource, kSpliced } from "./blocks.js";
 import { copyBytes } from "./byte-copy.js";
-import type { Shape } from "./shape.js";
-import { Kind, kNone, type Type } from "./structure.js";
+import { kNearObjects, State } from "./inspector.js";
+import { kSpliceNumbers, type Splices } from "./overrides.js";
+import { Kind, kNone, shapeOfTag, type Type, typeOfTag } from "./schema.js";
+import { kAhead, kOffset, kReferenceCells, type Shape } from "./shape.js";
+import { shapeOf } from "./structure.js";
 
-/** Fills `bytes`, references between objects included. Elements of vectors of references are left out. */
+/**
+ * Fills `bytes`, raw ones excepted, references between objects included. What the elements of vectors of references are is
+ * left open.
+ */
 export function predict(arrangement: Arrangement, bytes: Uint8Array): void {
   const predictor = new Predictor(arrangement, bytes);
-  for (let i = 0; i < arrangement.count; ) {
-    const behind = arrangement.endOfBlock(i);
-    if (behind > i) predictor.predictBlock(i, behind);
-    else if (arrangement.source[i] !== kNone) predictor.predict(i);
-    i = Math.max(behind, i + 1);
+  const { blocks, count } = arrangement;
+  const { cells } = blocks;
+  for (let block = blocks.count - 1; block >= 0; block -= 1) {
+    const at = block * kBlockCells;
+    const nObjects = cells[at + kCount] as number;
+    const first = count - nObjects - (cells[at + kBehind] as number);
+    const how: How = cells[at + kHow] as number;
+    if (how === How.kMoved) predictor.predictMoved(first, nObjects, cells[at + kSource] as number);
+    else if (how !== How.kRaw) predictor.predict(first, at);
   }
 }
 
@@ -21,8 +32,6 @@ class Predictor {
   readonly #arrangement: Arrangement;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** [shapes] Fields that refer to something in tables of the shape's own type. */
-  readonly #references: number[][] = [];
 
   constructor(arrangement: Arrangement, bytes: Uint8Array) {
     this.#arrangement = arrangement;
@@ -30,79 +39,110 @@ class Predictor {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  predict(index: number): void {
-    const { types, type, start, length, shape, shapes } = this.#arrangement;
-    const own = types[type[index] as number] as Type;
+  /** Object `index`, whose block begins at cell `block`. */
+  predict(index: number, block: number): void {
+    const { blocks, schema, start, tag } = this.#arrangement;
+    const type = schema.types[typeOfTag(tag[index] as number)] as Type;
     const at = start[index] as number;
-    switch (own.kind) {
+    const source = blocks.cells[block + kSource] as number;
+    const length = blocks.cells[block + kLength] as number;
+    this.#bytes.fill(0, at, start[index + 1]);
+    switch (type.kind) {
       case Kind.kOther:
-        this.#predictOther(index);
+        this.#predictOther(index, source);
         break;
       case Kind.kVTable:
-        this.#predictVTable(shapes[shape[index] as number] as Shape, at);
+        this.#predictVTable(shapeOf(this.#arrangement, index), at);
         break;
       case Kind.kTable:
-        this.#predictTable(index, own);
+        this.#predictTable(index, source, type);
         break;
       case Kind.kReferences:
-        this.#view.setUint32(at, length[index] as number, true);
+        this.#view.setUint32(at, length, true);
         break;
       case Kind.kText: {
-        const { base, baselineView, source } = this.#arrangement;
-        const from = base.objects.start[source[index] as number] as number;
-        copyBytes(baselineView, from + 4, this.#view, at + 4, this.#predictLength(index));
+        const { base, baselineView } = this.#arrangement;
+        const known = Math.min(this.#arrangement.oldLength(source), length);
+        this.#view.setUint32(at, length, true);
+        copyBytes(baselineView, (base.start[source] as number) + 4, this.#view, at + 4, known);
         break;
       }
       case Kind.kData:
-        this.#predictData(index, own.stride);
+        this.#predictData(index, source, length, type.stride, blocks.cells[block + kSpliced] as number);
         break;
       default:
-        own.kind satisfies never;
+        type.kind satisfies never;
     }
   }
 
-  /**
-   * Objects that lie side by side in baseline and target alike, each as it was: copied all at once, then what is not
-   * as it was is written over.
-   */
-  predictBlock(first: number, behind: number): void {
-    const { base, baseline, types, type, start, end, shape, shapes, source } = this.#arrangement;
-    const bytes = this.#bytes;
-    const from = base.objects.start[source[first] as number] as number;
-    const to = base.objects.end[source[behind - 1] as number] as number;
-    bytes.set(baseline.subarray(from, to), start[first] as number);
-    for (let i = first; i < behind; i += 1) {
-      const own = types[type[i] as number] as Type;
-      const at = start[i] as number;
-      let size = 0;
-      switch (own.kind) {
-        case Kind.kTable:
-          this.#referFromTable(i, own);
-          size = (shapes[shape[i] as number] as Shape).tableSize;
-          break;
-        case Kind.kText:
-          size = 4 + this.#predictLength(i);
-          break;
-        case Kind.kData:
-          size = 4 + own.stride * (this.#arrangement.length[i] as number);
-          break;
-        default:
-          bytes.fill(0, at, end[i] as number);
-          this.predict(i);
-          continue;
+  /** `n` objects from `first` on, which come from those from `source` on and moved together: see placeRun(). */
+  predictMoved(first: number, n: number, source: number): void {
+    const { base, baselineView, start, state } = this.#arrangement;
+    const from = base.start[source] as number;
+    const to = start[first] as number;
+    copyBytes(baselineView, from, this.#view, to, (base.start[source + n] as number) - from);
+    this.#referToVTables(first, n, to - from);
+    // What the last ones refer to may be behind the block. What the others refer to is in it, and so the first copy behind
+    // them, whatever others there are.
+    const nearEnd = first + n - kNearObjects;
+    for (let object = first; object < first + n; object += 1) {
+      const known = state[object] as State;
+      if (known === State.kRegular || (known === State.kNear && object >= nearEnd)) {
+        this.#referAnew(object, source + object - first);
       }
-      // What is behind an object does not count.
-      for (let k = at + size; k < (end[i] as number); k += 1) bytes[k] = 0;
     }
   }
 
-  #predictOther(index: number): void {
-    const { baselineView, base, start, end, source } = this.#arrangement;
-    const { objects } = base;
-    const from = objects.start[source[index] as number] as number;
-    const oldSize = (objects.end[source[index] as number] as number) - from;
+  /** Writes where the vtables of tables are that moved by `distance`, if any vtable moved otherwise. */
+  #referToVTables(first: number, n: number, distance: number): void {
+    const { schema, tag, start, shapePosition, oldShapePosition } = this.#arrangement;
+    let isOther = n < oldShapePosition.length;
+    for (let shape = 0; shape < oldShapePosition.length && !isOther; shape += 1) {
+      isOther = (shapePosition[shape] as number) - (oldShapePosition[shape] as number) !== distance;
+    }
+    if (!isOther) return;
+    const { kinds } = schema;
+    const view = this.#view;
+    for (let object = first; object < first + n; object += 1) {
+      const own = tag[object] as number;
+      if (kinds[typeOfTag(own)] !== Kind.kTable) continue;
+      const at = start[object] as number;
+      view.setInt32(at, at - (shapePosition[shapeOfTag(own)] as number), true);
+    }
+  }
+
+  /** A regular object; of a table every reference is looked at. */
+  #referAnew(object: number, source: number): void {
+    const { base, baselineView, schema, start, tag, state, copies, inspector } = this.#arrangement;
+    const own = tag[object] as number;
+    if (schema.kinds[typeOfTag(own)] !== Kind.kTable) return;
+    // What is near may be so no longer.
+    if (state[object] === State.kNear) state[object] = State.kUnknown;
+    const from = base.start[source] as number;
+    const to = start[object] as number;
+    this.#view.setInt32(to, to - (this.#arrangement.shapePosition[shapeOfTag(own)] as number), true);
+    const references = inspector.referencesOf(shapeOfTag(own));
+    for (let i = 0; i < references.length; i += kReferenceCells) {
+      const offset = references[i + kOffset] as number;
+      const target = from + offset + baselineView.getUint32(from + offset, true);
+      if (target >= baselineView.byteLength) continue;
+      // Mostly it is as many objects further as the last one was.
+      let refersTo = source + (references[i + kAhead] as number);
+      if (refersTo < 0 || refersTo >= base.count || base.start[refersTo] !== target) {
+        refersTo = base.objectAt(target);
+        references[i + kAhead] = refersTo - source;
+      }
+      const copy = copies.copyOf(refersTo, object);
+      if (copy !== kNone) this.#view.setInt32(to + offset, (start[copy] as number) - to - offset, true);
+    }
+  }
+
+  #predictOther(index: number, source: number): void {
+    const { baselineView, base, start } = this.#arrangement;
+    const from = base.start[source] as number;
+    const oldSize = (base.start[source + 1] as number) - from;
     const to = start[index] as number;
-    const size = Math.min((end[index] as number) - to, oldSize);
+    const size = Math.min((start[index + 1] as number) - to, oldSize);
     copyBytes(baselineView, from, this.#view, to, size);
     if (from === 0 && to === 0 && size >= 4) this.#refer(0, baselineView.getUint32(0, true), index);
   }
@@ -116,52 +156,20 @@ class Predictor {
     }
   }
 
-  /** Writes the length of a string. Returns how many of its bytes are known. */
-  #predictLength(index: number): number {
-    const { length, source, start } = this.#arrangement;
-    const count = length[index] as number;
-    this.#view.setUint32(start[index] as number, count, true);
-    return Math.min(this.#arrangement.oldLength(source[index] as number), count);
-  }
-
-  /** Where the vtable of a table that has the shape of its source is, and what the fields refer to. */
-  #referFromTable(index: number, type: Type): void {
-    const { base, baselineView, shapes, shapePosition } = this.#arrangement;
-    const from = base.objects.start[this.#arrangement.source[index] as number] as number;
-    const to = this.#arrangement.start[index] as number;
-    const size = (this.#arrangement.end[index] as number) - to;
-    const shapeIndex = this.#arrangement.shape[index] as number;
-    const { offsets, widths, present, type: owner } = shapes[shapeIndex] as Shape;
-    if (size >= 4) this.#view.setInt32(to, to - (shapePosition[shapeIndex] as number), true);
-    const fields = owner === this.#arrangement.type[index] ? this.#referencesOf(shapeIndex, type) : present;
-    for (let i = 0; i < fields.length; i += 1) {
-      const field = fields[i] as number;
-      const offset = offsets[field] as number;
-      const width = widths[field] as number;
-      if (width < 4 || offset + width > size || type.childOf(field) === kNone) continue;
-      const position = from + offset;
-      this.#refer(to + offset, position + baselineView.getUint32(position, true), index);
-    }
-  }
-
-  #predictTable(index: number, type: Type): void {
-    const { base, baselineView, shapes, shapePosition } = this.#arrangement;
-    const source = this.#arrangement.source[index] as number;
-    const from = base.objects.start[source] as number;
-    const oldSize = (base.objects.end[source] as number) - from;
-    const to = this.#arrangement.start[index] as number;
-    const newSize = (this.#arrangement.end[index] as number) - to;
-    const oldIndex = base.objects.shape[source] as number;
-    const newIndex = this.#arrangement.shape[index] as number;
-    const oldShape = shapes[oldIndex] as Shape;
-    const newShape = shapes[newIndex] as Shape;
+  #predictTable(index: number, source: number, type: Type): void {
+    const { base, baselineView, schema, shapePosition, start, tag } = this.#arrangement;
+    const from = base.start[source] as number;
+    const oldSize = (base.start[source + 1] as number) - from;
+    const to = start[index] as number;
+    const newSize = (start[index + 1] as number) - to;
+    const oldIndex = shapeOfTag(base.tag[source] as number);
+    const newIndex = shapeOfTag(tag[index] as number);
+    const oldShape = schema.shapes[oldIndex] as Shape;
+    const newShape = schema.shapes[newIndex] as Shape;
     const isSame = oldIndex === newIndex;
     if (isSame) copyBytes(baselineView, from, this.#view, to, Math.min(oldSize, newSize, oldShape.tableSize));
     if (newSize >= 4) this.#view.setInt32(to, to - (shapePosition[newIndex] as number), true);
-    const isOwn = newShape.type === this.#arrangement.type[index];
-    const fields = isSame && isOwn ? this.#referencesOf(newIndex, type) : newShape.present;
-    for (let i = 0; i < fields.length; i += 1) {
-      const field = fields[i] as number;
+    for (const field of newShape.present) {
       const oldOffset = oldShape.offsets[field] ?? 0;
       const newOffset = newShape.offsets[field] ?? 0;
       if (oldOffset === 0 || newOffset === 0) continue;
@@ -170,30 +178,16 @@ class Predictor {
       if (!isSame) copyBytes(baselineView, from + oldOffset, this.#view, to + newOffset, width);
       if (type.childOf(field) === kNone || width < 4) continue;
       const position = from + oldOffset;
-      const refersTo = position + baselineView.getUint32(position, true);
-      this.#refer(to + newOffset, refersTo, index);
+      this.#refer(to + newOffset, position + baselineView.getUint32(position, true), index);
     }
   }
 
-  #referencesOf(shape: number, type: Type): readonly number[] {
-    let fields = this.#references[shape];
-    if (fields === undefined) {
-      const { present } = this.#arrangement.shapes[shape] as Shape;
-      fields = Array.from(present).filter((field) => type.childOf(field) !== kNone);
-      this.#references[shape] = fields;
-    }
-    return fields;
-  }
-
-  #predictData(index: number, stride: number): void {
-    const { base, baselineView, spliced, splices, length } = this.#arrangement;
-    const source = this.#arrangement.source[index] as number;
-    const from = base.objects.start[source] as number;
-    const oldSize = (base.objects.end[source] as number) - from;
-    const to = this.#arrangement.start[index] as number;
-    const newSize = (this.#arrangement.end[index] as number) - to;
-    const count = length[index] as number;
-    const which = spliced[index] as number;
+  #predictData(index: number, source: number, count: number, stride: number, which: number): void {
+    const { base, baselineView, splices, start } = this.#arrangement;
+    const from = base.start[source] as number;
+    const oldSize = (base.start[source + 1] as number) - from;
+    const to = start[index] as number;
+    const newSize = (start[index + 1] as number) - to;
     if (which === kNone) {
       copyBytes(baselineView, from, this.#view, to, Math.min(newSize, oldSize, 4 + stride * count));
       return;
@@ -239,8 +233,9 @@ class Predictor {
   /** The reference at `position` leads to where its target in the baseline went, if it has one. */
   #refer(position: number, target: number, index: number): void {
     if (target >= this.#arrangement.baseline.length) return;
-    const copy = this.#arrangement.copyOf(this.#arrangement.base.objectAt(target), index);
+    const { base, copies, start } = this.#arrangement;
+    const copy = copies.copyOf(base.objectAt(target), index);
     if (copy === kNone) return;
-    this.#view.setInt32(position, (this.#arrangement.start[copy] as number) - position, true);
+    this.#view.setInt32(position, (start[copy] as number) - position, true);
   }
 }

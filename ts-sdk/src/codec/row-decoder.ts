@@ -3,11 +3,11 @@
 
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { FreshColumns } from "./fresh-decoder.js";
+import { State } from "./inspector.js";
 import type { Models } from "./models.js";
 import { kBefore, kColumn, kMotionCells, kRow, kStep, type Motions } from "./motions.js";
 import { readRow } from "./read-row.js";
 import { kColumnOf, kEntryCells, kOffset, kPlace, kWidth } from "./rows.js";
-import type { Shape } from "./shape.js";
 import type { Group } from "./structure.js";
 import type { TypeModel } from "./type-model.js";
 import { addDelta, cut, kGoesOn } from "./values.js";
@@ -16,9 +16,9 @@ import type { WriteLog } from "./write-log.js";
 export class RowDecoder {
   readonly #decoder: EntropyDecoder;
   readonly #models: Models;
-  readonly #shapes: readonly Shape[];
   readonly #view: DataView;
   readonly #log: WriteLog;
+  readonly #state: Uint8Array;
   // Of the type at hand.
   #group: Group | undefined;
   #type: TypeModel | undefined;
@@ -26,13 +26,13 @@ export class RowDecoder {
   #rank = 0;
   #firstRow = 0;
 
-  /** `bytes`: the prediction, which becomes the target. `shapes`: may grow. */
-  constructor(models: Models, shapes: readonly Shape[], bytes: Uint8Array, log: WriteLog) {
+  /** `bytes`: the prediction, which becomes the target. `state`: [objects] see State; of those that change it is reset. */
+  constructor(models: Models, bytes: Uint8Array, log: WriteLog, state: Uint8Array) {
     this.#decoder = models.decoder;
     this.#models = models;
-    this.#shapes = shapes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#log = log;
+    this.#state = state;
   }
 
   /** The rows of type number `index` that changed. False: malformed. */
@@ -107,21 +107,23 @@ export class RowDecoder {
 
   /** Finds the entries of a row; rows ascend. */
   #find(row: number): void {
-    const { type, objects, members } = this.#group as Group;
+    const group = this.#group as Group;
+    const { type, objects } = group;
     if (type.hasOneRow) {
       this.#rank = row;
       this.#firstRow = row;
     } else {
       for (;;) {
-        const object = members[this.#rank] as number;
-        const n = type.rowsOf((objects.end[object] as number) - (objects.start[object] as number));
+        const object = group.at(this.#rank);
+        const n = type.rowsOf((objects.start[object + 1] as number) - (objects.start[object] as number));
         if (this.#firstRow + n > row) break;
         this.#firstRow += n;
         this.#rank += 1;
       }
     }
-    const object = members[this.#rank] as number;
-    (this.#type as TypeModel).entries.find(type, this.#shapes, objects, object, row - this.#firstRow);
+    const object = group.at(this.#rank);
+    this.#state[object] = State.kUnknown;
+    (this.#type as TypeModel).entries.find(type, objects, object, row - this.#firstRow);
   }
 
   #readRow(row: number, motions: Motions, m: number, end: number): boolean {
@@ -164,7 +166,7 @@ export class RowDecoder {
   freshObject(index: number, group: Group, object: number): void {
     const type = this.#models.types[index] as TypeModel;
     type.fresh ??= new FreshColumns(this.#decoder, group.type);
-    type.fresh.read(this.#shapes, group.objects, object, this.#view);
+    type.fresh.read(group.objects, object, this.#view);
   }
 
   /** Which of the `n` strings of a type differ: their ranks, ascending. Undefined: malformed. */

@@ -3,8 +3,9 @@
 
 import type { Columns } from "./columns.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";
+import { Kind, kTailColumns, shapeOfTag, type Type } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { Kind, kTailColumns, type ObjectList, type Type } from "./structure.js";
+import type { ObjectList } from "./structure.js";
 
 /** Numbers of an entry: its column, the column's place among those that are known and where its models are; the first
  * byte, counted from `base`, and how many they are. */
@@ -15,14 +16,12 @@ export const kModelsOf = 2;
 export const kOffset = 3;
 export const kWidth = 4;
 
+const kNoCells = new Int32Array(0);
+
 /** Entries of a row, by column. */
 export class Entries {
-  cells: Int32Array;
+  cells: Int32Array = kNoCells;
   count = 0;
-
-  constructor(capacity: number) {
-    this.cells = new Int32Array(capacity * kEntryCells);
-  }
 
   add(column: number, place: number, models: number, offset: number, width: number): void {
     let at = this.count * kEntryCells;
@@ -43,7 +42,7 @@ export class Entries {
 
 /** The entries of all whole tables of a shape, kept as long as the same columns take part. */
 class Plan {
-  readonly entries = new Entries(4);
+  readonly entries = new Entries();
   generation = -1;
 }
 
@@ -53,7 +52,7 @@ export class RowEntries {
   readonly #columns: Columns;
   /** [shapes] */
   readonly #plans: (Plan | undefined)[] = [];
-  readonly #others = new Entries(8);
+  readonly #others = new Entries();
   /** What find() found. */
   found: Entries = this.#others;
   base = 0;
@@ -64,10 +63,11 @@ export class RowEntries {
   }
 
   /** Sets `found` and `base`. */
-  find(type: Type, shapes: readonly Shape[], objects: ObjectList, object: number, row: number): void {
-    const start = objects.start[object] as number;
-    const end = objects.end[object] as number;
-    if (type.kind === Kind.kTable) this.#findInTable(objects.shape[object] as number, shapes, start, end);
+  find(type: Type, { schema, start: starts, tag }: ObjectList, object: number, row: number): void {
+    const start = starts[object] as number;
+    const end = starts[object + 1] as number;
+    if (type.kind === Kind.kTable)
+      this.#findInTable(shapeOfTag(tag[object] as number), schema.shapes, start, end);
     else this.#findInLanes(type, start, end, row);
   }
 

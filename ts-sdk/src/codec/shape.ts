@@ -1,12 +1,21 @@
 // Shape: a vtable, and where the columns of its tables are. Definition: docs/WIRE_FORMAT.md section 3.3. C++:
 // structure.h.
 
-import { kHeadColumns, kNone, type Type } from "./structure.js";
+import { kHeadColumns, kNone, type Type } from "./schema.js";
+
+/** Numbers for each field of a shape that refers to something. */
+export const kReferenceCells = 2;
+/** Its place in the table. */
+export const kOffset = 0;
+/** How many objects further the one was that was referred to last, far from a table. */
+export const kAhead = 1;
 
 /** A vtable. Tables of one type have several where fields were left out or padded otherwise. */
 export class Shape {
   position = 0;
   type = kNone;
+  /** Among the shapes of the schema; kNone: it is not there. */
+  index = kNone;
   readonly size: number;
   readonly tableSize: number;
   /** [fields] 0: absent. */
@@ -16,9 +25,11 @@ export class Shape {
   /** Fields that are not absent. */
   readonly present: Int32Array;
   /** Four bytes of a table each, or fewer at the end of a field; by column. Set by assignColumns. */
-  laneColumn = new Int32Array(0);
-  laneOffset = new Int32Array(0);
-  laneWidth = new Int32Array(0);
+  laneColumn: Int32Array = new Int32Array(0);
+  laneOffset: Int32Array = new Int32Array(0);
+  laneWidth: Int32Array = new Int32Array(0);
+  /** kReferenceCells for each field that refers to something; made by who needs them. */
+  references: Int32Array | undefined;
 
   constructor(
     size: number,
@@ -69,7 +80,7 @@ export function readShape(
     byOffset[n] = offset * 0x10000 + field;
     n += 1;
   }
-  byOffset.sort();
+  if (nPresent > 1) byOffset.sort();
   const widths = new Uint16Array(count);
   let end = tableSize;
   for (let i = nPresent - 1; i >= 0; i -= 1) {
@@ -84,14 +95,15 @@ export function readShape(
 
 /** Fills the lanes of a shape; new columns are added to the type's. */
 export function assignColumns(shape: Shape, type: Type): void {
+  const { columns } = type;
   const column: number[] = [];
   const offset: number[] = [];
   const width: number[] = [];
   const add = (key: number, laneOffset: number, laneWidth: number) => {
-    let known = type.columns.get(key);
+    let known = columns.get(key);
     if (known === undefined) {
-      known = type.columns.size;
-      type.columns.set(key, known);
+      known = columns.size;
+      columns.set(key, known);
     }
     column.push(known);
     offset.push(laneOffset);
@@ -99,7 +111,8 @@ export function assignColumns(shape: Shape, type: Type): void {
   };
   add(0, 0, 4);
   let first = shape.tableSize;
-  for (const field of shape.present) {
+  for (let i = 0; i < shape.present.length; i += 1) {
+    const field = shape.present[i] as number;
     const begin = shape.offsets[field] as number;
     const size = shape.widths[field] as number;
     first = Math.min(first, begin);
@@ -112,9 +125,23 @@ export function assignColumns(shape: Shape, type: Type): void {
     offset.push(at);
     width.push(Math.min(4, first - at));
   }
-  const order = Uint32Array.from(column.keys());
-  order.sort((a, b) => (column[a] as number) - (column[b] as number) || a - b);
-  shape.laneColumn = Int32Array.from(order, (i) => column[i] as number);
-  shape.laneOffset = Int32Array.from(order, (i) => offset[i] as number);
-  shape.laneWidth = Int32Array.from(order, (i) => width[i] as number);
+  const order = orderOf(column);
+  shape.laneColumn = pick(column, order);
+  shape.laneOffset = pick(offset, order);
+  shape.laneWidth = pick(width, order);
+}
+
+/** The places of a list by what is there, equal ones as they come; undefined: it is sorted. */
+function orderOf(list: readonly number[]): Uint32Array | undefined {
+  let i = 1;
+  while (i < list.length && (list[i - 1] as number) <= (list[i] as number)) i += 1;
+  if (i >= list.length) return undefined;
+  const order = Uint32Array.from(list.keys());
+  return order.sort((a, b) => (list[a] as number) - (list[b] as number) || a - b);
+}
+function pick(list: readonly number[], order: Uint32Array | undefined): Int32Array {
+  if (order === undefined) return new Int32Array(list);
+  const picked = new Int32Array(list.length);
+  for (let i = 0; i < picked.length; i += 1) picked[i] = list[order[i] as number] as number;
+  return picked;
 }
