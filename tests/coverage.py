@@ -19,13 +19,16 @@ DECODER = [
 ]
 
 
-def read_lines(file):
+def read_lines(file, text):
     """How often each line that holds code was reached: {line: count}."""
     lines = {}
     # A segment: line, column, count, whether the count is known, whether a region begins here, whether it is a gap.
     segments = file["segments"]
     for (line, _, count, is_known, is_entry, is_gap), (following, column, *_) in zip(segments, segments[1:]):
         if not is_known or is_gap:
+            continue
+        # What `if constexpr` leaves out of one instance of a template is no code of it.
+        if is_entry and count == 0 and any("if constexpr" in each for each in text[line - 1 : line + 1]):
             continue
         for each in range(line, following + (column > 1)):
             # What begins in a line says more of it than what goes on from before.
@@ -79,7 +82,8 @@ def main(path):
         is_codec = name.startswith("src/codec/") or name in DECODER or name.startswith("src/patch_encoder")
         if not is_codec:
             continue
-        text, lines = read_text(file["filename"]), read_lines(file)
+        text = read_text(file["filename"])
+        lines = read_lines(file, text)
         branches = read_branches(file, lines, text)
         if name in DECODER:
             show(f"libsync/{name}", lines, branches, text)

@@ -11,6 +11,7 @@
 #include "codec/contents.h"
 #include "cross/symbol_tape.h"
 #include "libsync/replica.h"
+#include "unit/odd_layouts.h"
 #include "unit/random_world.h"
 #include "unit/small_world.h"
 #include "unit/support.h"
@@ -118,7 +119,12 @@ class Family {
  private:
   // States of a world, one after the other. Rough ones have bytes that no builder wrote.
   std::function<Bytes()> make_world() {
-    if (pick(random_, 0, 1) == 0) {
+    const std::uint64_t which = pick(random_, 0, 9);
+    if (which == 0) {
+      is_rough_ = true;
+      return [this, bytes = odd_bytes()]() mutable { return bytes = roughened(bytes); };
+    }
+    if (which < 5) {
       const auto n = static_cast<std::uint32_t>(pick(random_, 0, 12));
       return [this, world = test::small_world(n)]() mutable {
         const Bytes bytes = world.build();
@@ -131,6 +137,17 @@ class Family {
       world.play(random_);
       return roughened(bytes);
     };
+  }
+  Bytes odd_bytes() {
+    switch (pick(random_, 0, 4)) {
+      case 0: return test::shared_layout();
+      case 1: return test::overlapping_layout();
+      case 2: return test::crowded_layout(static_cast<std::uint32_t>(pick(random_, 1, 30)), 200);
+      default: {
+        const auto draw = [&](std::uint64_t most) { return static_cast<std::uint32_t>(pick(random_, 1, most)); };
+        return test::costly_layout(draw(3), draw(60), draw(900), draw(9));
+      }
+    }
   }
   Bytes roughened(Bytes bytes) {
     if (!is_rough_) return bytes;

@@ -65,7 +65,7 @@ class Recorder : public SymbolSource<Recorder> {
 // Hands out the symbols of a tape, some of them replaced at random, and encodes what it handed out.
 class Mutator : public SymbolSource<Mutator> {
  public:
-  // `rate`: how many of a thousand symbols are replaced.
+  // `rate`: how many of a thousand symbols are replaced. Requires: `tape` and `random` outlive it.
   Mutator(const Tape& tape, unsigned rate, test::Random& random)
       : encoder_(work_), tape_(tape), rate_(rate), random_(random) {}
 
