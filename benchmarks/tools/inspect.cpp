@@ -101,7 +101,7 @@ const char* name_of(codec::Kind kind) {
 
 void print_type(const codec::Structure& structure, std::uint32_t type) {
   const codec::Type& what = structure.types()[type];
-  std::printf("type %u: %zu x %s", type, structure.groups[type].objects.size(), name_of(what.kind));
+  std::printf("type %u: %zu x %s", type, structure.groups[type].starts.size(), name_of(what.kind));
   if (what.kind == codec::Kind::kTable) std::printf(" of %zu fields", what.fields.size());
   if (what.kind == codec::Kind::kData) std::printf(" of %u bytes", what.stride);
 }

@@ -4,7 +4,8 @@ from bisect import bisect_left
 
 from basics import require
 from entropy import Bit, Nibble, Number
-from structure import DATA, OTHER, REFERENCES, STRING, TABLE, VTABLES, Object, Vtable
+from structure import (DATA, MOST_TYPES_AND_VTABLES, OTHER, REFERENCES, STRING, TABLE, VTABLES, Object, Vtable,
+                       count_types_and_vtables)
 
 RUN, JUMP, SKIP, FRESH, CONTINUE, RESIZE, RESHAPE, PAD, RAW = range(9)
 
@@ -182,6 +183,7 @@ class Arrangement:
         self.models.new_vtable_bytes += vtable.z + t
         require(vtable.is_valid and t <= self.target_size, "no vtable")
         require(self.models.new_vtable_bytes <= 2 * self.target_size + 65536, "too many vtables")
+        require(count_types_and_vtables(self.structure.types) < MOST_TYPES_AND_VTABLES, "too many vtables")
         type_.add_vtable(vtable)
         type_.number_columns(vtable)
 

@@ -2,8 +2,9 @@
 
 from basics import u32
 from recognition import OverBudget, Recognition
-from structure import (DATA, OTHER, PENDING, REFERENCES, SCALAR, STRING, TABLE, TABLE_REFERENCES, UNDECIDED, VTABLES,
-                       Object, Slot, Structure, Type, find_stride)
+from structure import (DATA, MOST_TYPES_AND_VTABLES, OTHER, PENDING, REFERENCES, SCALAR, STRING, TABLE,
+                       TABLE_REFERENCES, UNDECIDED, VTABLES, Object, Slot, Structure, Type, count_types_and_vtables,
+                       find_stride)
 
 
 def find_structure(data):
@@ -36,6 +37,8 @@ class Discovery(Recognition):
         while self.queue:
             self.look_at_tables(self.queue.pop(0))
         self.try_candidates()
+        if count_types_and_vtables(self.types) > MOST_TYPES_AND_VTABLES:
+            raise OverBudget
 
     # Claims.
 

@@ -68,7 +68,7 @@ class Rows:
         if not self.decode_any():
             return
         rows = rows_of(objects)
-        active = self.decode_columns(sum(o.size for o in objects))
+        active = self.decode_columns()
         told = self.own.count.decode(self.stream, self.models.shared) + (not before)
         require(told <= len(rows) - len(before), "more rows than there are")
         for row in self.rows_to_look_at(before, len(rows), told):
@@ -81,7 +81,7 @@ class Rows:
                 steps = [self.expected(column, motions) for column, _, _ in mine]
             self.move(row, mine, steps, motions)
 
-    def decode_columns(self, size):
+    def decode_columns(self):
         """Returns the columns that are active."""
         own, models, stream = self.own, self.models, self.stream
         active = set()
@@ -94,9 +94,8 @@ class Rows:
                 require(column.order <= 2, "unknown order")
         if not own.columns or stream.bit(own.has_new):
             n = stream.number(models.how_many) + 1
-            require(n + len(own.columns) <= size, "more columns than bytes")
             models.known += n
-            require(models.known <= 65536, "too many columns")
+            require(models.known <= min(65536, len(self.out)), "too many columns")
             number = -1
             for _ in range(n):
                 number += 1 + stream.number(models.column)

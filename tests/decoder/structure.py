@@ -10,8 +10,13 @@ REFERENCES = (TABLE_REFERENCES, STRING_REFERENCES)
 
 SCALAR, PENDING, UNDECIDED = "scalar", "pending", "undecided"
 
+MOST_TYPES_AND_VTABLES = 65535
 FIRST_GAP_COLUMN = 1 << 28
 FIRST_COLUMN_BEHIND = 1 << 29
+
+
+def count_types_and_vtables(types):
+    return len(types) + sum(len(type_.vtables) for type_ in types)
 
 
 class Slot:

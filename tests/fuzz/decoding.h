@@ -30,14 +30,13 @@ inline void check(bool holds) {
 
 // A structure's objects cover its bytes, are found by their place, and are those of the types.
 inline void check_cover(const codec::Structure& structure) {
-  std::uint32_t covered = 0;
-  for (std::uint32_t i = 0; i < structure.objects.size(); ++i) {
-    const codec::RankedObject& object = structure.objects[i];
-    check(object.start == covered && structure.object_at(covered) == i);
-    check(structure.groups[object.type].objects[object.rank].start == covered);
+  std::uint32_t covered = 0, index = 0;
+  structure.for_each(0, structure.size_bytes, [&](const codec::Object& object) {
+    check(object.start == covered && structure.starts.index_of(covered) == index++);
+    check(structure.groups[object.type].starts[structure.rank_of(object.type, object.start)] == object.start);
     covered = object.end;
-  }
-  check(covered == structure.size_bytes);
+  });
+  check(covered == structure.size_bytes && index == structure.n_objects());
 }
 
 // States of worlds of a few hundred bytes, each as it is received whole and after some patches; then bytes that are no

@@ -44,7 +44,7 @@ std::size_t cost_of(const std::function<void(SmallWorld&)>& change, PatchKind ex
 std::uint32_t only_type(const codec::Structure& structure, codec::Kind kind, std::size_t n_objects) {
   std::uint32_t found = codec::kNone;
   for (std::uint32_t type = 0; type < structure.types().size(); ++type) {
-    if (structure.types()[type].kind != kind || structure.groups[type].objects.size() != n_objects) continue;
+    if (structure.types()[type].kind != kind || structure.groups[type].starts.size() != n_objects) continue;
     CHECK(found == codec::kNone);
     found = type;
   }
@@ -135,10 +135,10 @@ TEST_CASE("structure: finds tables, strings and vectors without a schema") {
   only_type(structure, codec::Kind::kText, 24);  // tags
   // Objects cover the bytes without gaps.
   std::uint32_t end = 0;
-  for (std::uint32_t i = 0; i < structure.objects.size(); ++i) {
-    CHECK(structure.object(i).start == end);
-    end = structure.object(i).end;
-  }
+  structure.for_each(0, structure.size_bytes, [&](const codec::Object& object) {
+    CHECK(object.start == end);
+    end = object.end;
+  });
   CHECK(end == bytes.size());
 }
 
@@ -148,10 +148,10 @@ TEST_CASE("structure: bytes that are no FlatBuffer are one object") {
     const Bytes bytes = test::random_bytes(random, size);
     const codec::Structure structure = codec::find_structure(bytes);
     CHECK(!structure.is_flatbuffer);
-    REQUIRE(structure.objects.size() == 1);
+    REQUIRE(structure.n_objects() == 1);
     CHECK(structure.object(0).end == size);
   }
-  CHECK(codec::find_structure({}).objects.empty());
+  CHECK(codec::find_structure({}).n_objects() == 0);
 }
 
 TEST_CASE("patch: a scalar that changes costs some bytes besides the digest") {

@@ -64,7 +64,7 @@ void check_symbols(const Bytes& baseline, int n_patches) {
 // All objects once more, in their order.
 std::optional<Bytes> all_again(const Bytes& baseline) {
   const SnapshotPtr held = Snapshot::copy_of(baseline);
-  const auto n = static_cast<std::uint32_t>(held->structure()->objects.size());
+  const std::uint32_t n = held->structure()->n_objects();
   const test::ScriptedPatch all = test::scripted_patch(*held, PatchKind::kMoved, baseline.size() + 256, {0, n - 1});
   const Result<SnapshotPtr> applied = apply_patch(*held, all.patch, Limits{});
   CHECK(applied.has_value() == all.target.has_value());
@@ -83,7 +83,7 @@ void check_all(const Bytes& baseline, int n) {
 TEST_CASE("odd layouts: tables and vectors that several refer to") {
   const codec::Structure structure = codec::find_structure(test::shared_layout());
   REQUIRE(structure.is_flatbuffer);
-  CHECK(structure.objects.size() == 7);
+  CHECK(structure.n_objects() == 7);
   CHECK(std::ranges::count(structure.types(), codec::Kind::kReferences, &codec::Type::kind) == 2);
   for (const codec::Type& type : structure.types()) CHECK(type.element == codec::kNone);
   check_all(test::shared_layout(), 40);
@@ -94,16 +94,16 @@ TEST_CASE("odd layouts: tables that begin within others") {
   const codec::Structure structure = codec::find_structure(baseline);
   REQUIRE(structure.is_flatbuffer);
   int n_cut = 0;
-  for (const codec::RankedObject& object : structure.objects) {
+  structure.for_each(0, structure.size_bytes, [&](const codec::Object& object) {
     if (structure.types()[object.type].kind == codec::Kind::kTable)
-      n_cut += structure.shapes()[object.shape].table_size > object.end - object.start ? 1 : 0;
-  }
+      n_cut += structure.shapes()[object.shape].table_size > object.size() ? 1 : 0;
+  });
   CHECK(n_cut == 2);
   check_all(baseline, 40);
   // The first of the tables with another vtable of its type: what it lacks is not there to be copied.
-  const std::uint32_t type = structure.objects[structure.object_at(72)].type;
+  const std::uint32_t type = structure.object(72).type;
   REQUIRE(structure.types()[type].shapes.size() == 2);
-  const auto n = static_cast<std::uint32_t>(structure.groups[type].objects.size());
+  const auto n = static_cast<std::uint32_t>(structure.groups[type].starts.size());
   const SnapshotPtr held = Snapshot::copy_of(baseline);
   for (std::uint32_t rank = 0; rank < n; ++rank) {
     for (const std::uint32_t which : {0, 1}) {
@@ -149,8 +149,8 @@ TEST_CASE("odd layouts: a vtable in the length of a text or vector") {
     const Bytes baseline = test::vtable_in_length_layout(is_text);
     const codec::Structure structure = codec::find_structure(baseline);
     REQUIRE(structure.is_flatbuffer);
-    const codec::RankedObject& object = structure.objects[structure.object_at(28)];
-    CHECK(object.end - object.start == 2);
+    const codec::Object object = structure.object(28);
+    CHECK(object.size() == 2);
     CHECK(structure.types()[object.type].kind == (is_text ? codec::Kind::kText : codec::Kind::kData));
     all_again(baseline);
     check_edits(baseline, 1);
@@ -162,8 +162,8 @@ TEST_CASE("odd layouts: a vtable where a table is") {
   const Bytes baseline = test::vtable_in_table_layout();
   const codec::Structure structure = codec::find_structure(baseline);
   REQUIRE(structure.is_flatbuffer);
-  CHECK(structure.types()[structure.objects[structure.object_at(40)].type].kind == codec::Kind::kTable);
-  CHECK(std::ranges::count(structure.objects, 1, &codec::RankedObject::type) == 2);
+  CHECK(structure.types()[structure.object(40).type].kind == codec::Kind::kTable);
+  CHECK(structure.groups[1].starts.size() == 2);
   all_again(baseline);
   check_edits(baseline, 1);
 }

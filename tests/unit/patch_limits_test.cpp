@@ -63,7 +63,7 @@ TEST_CASE("patch: of new vtables a context takes no more than their tables could
   const SnapshotPtr held = Snapshot::copy_of(small_world(6).build());
   const codec::Structure& structure = *held->structure();
   std::uint32_t type = 0;
-  while (structure.types()[type].kind != codec::Kind::kTable || structure.groups[type].objects.size() != 6) ++type;
+  while (structure.types()[type].kind != codec::Kind::kTable || structure.groups[type].starts.size() != 6) ++type;
   const auto n_known = static_cast<std::uint32_t>(structure.types()[type].shapes.size());
   const codec::Shape& like = structure.shapes()[structure.types()[type].shapes[0]];
   // Step 6 with a vtable of so many fields and a table of so many bytes; step 1: the type's objects, the last first.

@@ -317,7 +317,7 @@ void add_odd(std::vector<Object>& objects) {
   for (const auto& [name, baseline] : layouts) {
     Random random(7);
     const SnapshotPtr held = Snapshot::copy_of(baseline);
-    const auto n = static_cast<std::uint32_t>(held->structure()->objects.size());
+    const std::uint32_t n = held->structure()->n_objects();
     const test::ScriptedPatch all = test::scripted_patch(*held, PatchKind::kMoved, baseline.size() + 64, {0, n - 1});
     objects.push_back(patch_object("odd: " + name + ", all again", baseline, all.patch));
     for (int i = 0; i < 4; ++i) {

@@ -1,13 +1,12 @@
 #include "codec/arrangement.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 namespace libsync::codec {
 namespace {
-
-std::uint32_t size_of(const Object& object) { return object.end - object.start; }
 
 // Which fields there are, whatever their places.
 std::string fields_of(const Shape& shape) {
@@ -17,43 +16,62 @@ std::string fields_of(const Shape& shape) {
   return present;
 }
 
+// The last possible start at or before `start`; of elements of 8 bytes, which begin behind their number.
+std::uint32_t aligned(std::uint32_t start, std::uint32_t align) {
+  if (align == 8 && start >= 4) return (start + 4) / 8 * 8 - 4;
+  return start / std::min(align, 4u) * std::min(align, 4u);
+}
+
 }  // namespace
 
 Arrangement::Arrangement(const Structure& structure, BytesView bytes, std::uint32_t target_size_bytes)
     : base(structure), baseline(bytes), target_size(target_size_bytes) {
   n_placed_.resize(types().size());
-  placed.reserve(base.objects.size() + 16);
   has_vtable_.resize(shapes().size());
-  for (const Object& vtable : base.groups[1].objects) has_vtable_[vtable.shape] = 1;
+  for (const std::uint32_t shape : base.vtable_shapes) has_vtable_[shape] = 1;
   first_of_kind_.resize(shapes().size(), kNone);
-  at_alignment_.resize(shapes().size(), {kNone, kNone});
+  kindred_.resize(shapes().size());
   for (const Type& type : types()) {
     std::unordered_map<std::string, std::uint32_t> first;
     for (const std::uint32_t shape : type.shapes) {
       first_of_kind_[shape] = first.try_emplace(fields_of(shapes()[shape]), shape).first->second;
-    }
-  }
-  for (std::uint32_t type = 0; type < types().size(); ++type) {
-    if (types()[type].kind != Kind::kTable) continue;
-    for (const Object& object : base.groups[type].objects) {
-      std::uint32_t& shape = at_alignment_[first_of_kind_[object.shape]][object.end / 4 % 2];
-      if (shape == kNone) shape = object.shape;
+      ++kindred_[first_of_kind_[shape]].n_shapes;
     }
   }
 }
 
-std::uint32_t Arrangement::expected_shape(std::uint32_t source, std::uint32_t end) const {
-  const Object& object = base.object(source);
-  if (object.end / 4 % 2 == end / 4 % 2) return object.shape;
-  const std::uint32_t other = at_alignment_[first_of_kind_[object.shape]][end / 4 % 2];
-  return other == kNone ? object.shape : other;
+std::uint32_t Arrangement::expected_shape(const Object& source, std::uint32_t end) {
+  if (source.end / 4 % 2 == end / 4 % 2) return source.shape;
+  const Kindred& kindred = kindred_[first_of_kind_[source.shape]];
+  if (kindred.n_shapes == 1) return source.shape;
+  if (!kindred.is_known) find_alignments(source.type);
+  const std::uint32_t other = kindred.at_alignment[end / 4 % 2];
+  return other == kNone ? source.shape : other;
 }
 
-std::uint32_t Arrangement::expected_count(std::uint32_t source) const {
-  const std::uint32_t count = old_count(base.object(source));
-  const std::uint32_t element = types()[base.objects[source].type].element;
+void Arrangement::find_alignments(std::uint32_t type) {
+  std::size_t n_left = 0;  // of those that matter
+  for (const std::uint32_t shape : base.types()[type].shapes) {
+    if (first_of_kind_[shape] != shape) continue;
+    kindred_[shape].is_known = true;
+    n_left += kindred_[shape].n_shapes > 1 ? 2 : 0;
+  }
+  for (const std::uint32_t start : base.groups[type].starts) {
+    if (n_left == 0) return;
+    const Object table = base.object(start);
+    Kindred& kindred = kindred_[first_of_kind_[table.shape]];
+    std::uint32_t& shape = kindred.at_alignment[table.end / 4 % 2];
+    if (shape != kNone) continue;
+    shape = table.shape;
+    n_left -= kindred.n_shapes > 1 ? 1 : 0;
+  }
+}
+
+std::uint32_t Arrangement::expected_count(const Object& source) const {
+  const std::uint32_t count = old_count(source);
+  const std::uint32_t element = types()[source.type].element;
   // The one list of all objects of a type grows and shrinks with them.
-  return element != kNone && count == base.groups[element].objects.size() ? n_placed_[element] : count;
+  return element != kNone && count == base.groups[element].starts.size() ? n_placed_[element] : count;
 }
 
 std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
@@ -70,12 +88,11 @@ std::uint32_t Arrangement::add_shape(std::uint32_t type, Shape shape) {
 
 bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& overrides, std::uint32_t end,
                         Placed& object) {
-  const RankedObject& id = base.objects[source];
-  const Type& type = types()[id.type];
-  const Object& from = base.object(source);
+  const Object from = base.object(source);
+  const Type& type = types()[from.type];
   object = Placed{};
   object.end = end;
-  object.type = id.type;
+  object.type = from.type;
   object.source = source;
   object.is_fresh = is_fresh;
   if (overrides.resizes && type.kind != Kind::kText && !type.has_length()) return false;
@@ -84,7 +101,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   std::uint32_t align = 4;
   switch (type.kind) {
     case Kind::kOther:
-      core = from.start == 0 ? end : size_of(from);
+      core = from.start == 0 ? end : from.size();
       align = 1;
       break;
     case Kind::kVTable:
@@ -93,7 +110,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
       align = 1;
       break;
     case Kind::kTable:
-      object.shape = overrides.reshapes ? overrides.shape : expected_shape(source, end);
+      object.shape = overrides.reshapes ? overrides.shape : expected_shape(from, end);
       core = shapes()[object.shape].table_size;
       break;
     case Kind::kText:
@@ -101,7 +118,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
       core = std::uint64_t{5} + object.count;
       break;
     case Kind::kReferences:
-      object.count = overrides.resizes ? overrides.count : expected_count(source);
+      object.count = overrides.resizes ? overrides.count : expected_count(from);
       core = 4 + 4 * std::uint64_t{object.count};
       break;
     case Kind::kData: {
@@ -128,238 +145,88 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
     if (align == 8) align = 4;
   }
   if (core > end || core == 0) return false;
-  const std::uint32_t start = end - static_cast<std::uint32_t>(core);
-  // The elements begin behind the length.
-  object.start = align == 8 && start >= 4 ? (start + 4) / 8 * 8 - 4 : start / std::min(align, 4u) * std::min(align, 4u);
+  object.start = aligned(end - static_cast<std::uint32_t>(core), align);
   return object.start % 2 == 0;
 }
 
-void Arrangement::finish() {
-  std::reverse(placed.begin(), placed.end());
-  const std::size_t n_types = types().size();
-  result_.size_bytes = target_size;
-  result_.is_flatbuffer = base.is_flatbuffer;
-  result_.n_unexplained = base.n_unexplained;
-  result_.groups.resize(n_types);
-  result_.objects.resize(placed.size());
-  members_.resize(placed.size());
-  member_begin_.assign(n_types + 1, 0);
-  // Of each type: where its next member goes, in members_ and in its group.
-  struct Next {
-    std::uint32_t* member;
-    Object* object;
-    std::uint32_t rank;
-  };
-  std::vector<Next> nexts;
-  for (std::size_t type = 0; type < n_types; ++type) {
-    member_begin_[type + 1] = member_begin_[type] + n_placed_[type];
-    result_.groups[type].objects.resize(n_placed_[type]);
-    nexts.push_back({members_.data() + member_begin_[type], result_.groups[type].objects.data(), 0});
-  }
-  is_all_known_.assign(n_types, 1);
-  shape_position_.assign(shapes().size(), 0);
-  references_.resize(shapes().size());
-  copies_.assign(base.objects.size() + 1, kNone);
-  std::size_t n_copied = 0;
-  for (std::uint32_t i = 0; i < placed.size(); ++i) {
-    const Placed& object = placed[i];
-    const Object extent{object.start, object.end, object.shape};
-    Next& next = nexts[object.type];
-    *next.member++ = i;
-    *next.object++ = extent;
-    result_.objects[i] = {extent, object.type, next.rank++};
-    if (object.source == kNone || object.is_fresh) is_all_known_[object.type] = 0;
-    if (object.source == kNone) continue;
-    if (object.type == 1) shape_position_[object.shape] = object.start;
-    std::uint32_t& copy = copies_[object.source];
-    if (copy == kNone) {
-      copy = i;
-      ++n_copied;
-      continue;
-    }
-    std::vector<std::uint32_t>& all = more_copies_[object.source];
-    if (all.empty()) all.push_back(copy);
-    all.push_back(i);
-  }
-  if (n_copied < base.objects.size()) {
-    next_copied_.resize(base.objects.size() + 1);
-    next_copied_.back() = kNone;
-    for (std::size_t i = base.objects.size(); i-- > 0;) {
-      next_copied_[i] = copies_[i] != kNone ? static_cast<std::uint32_t>(i) : next_copied_[i + 1];
-    }
-  }
-  known_.resize(n_types);
-  known_members_.resize(n_types);
-  for (std::uint32_t type = 0; type < n_types; ++type) {
-    result_.groups[type].count_rows(types()[type]);
-    if (is_all_known_[type] != 0) continue;
-    for (const std::uint32_t i : members(type)) {
-      if (placed[i].source == kNone || placed[i].is_fresh) continue;
-      known_[type].objects.push_back({placed[i].start, placed[i].end, placed[i].shape});
-      known_members_[type].push_back(i);
-    }
-    known_[type].count_rows(types()[type]);
-  }
-}
-
-std::uint32_t Arrangement::other_copy_of(std::uint32_t object, std::uint32_t from) const {
-  const std::uint32_t copied = next_copied_.empty() ? object : next_copied_[object];
-  if (copied == kNone) return kNone;
-  const auto more = more_copies_.find(copied);
-  if (more == more_copies_.end()) return copies_[copied];
-  const auto behind = std::upper_bound(more->second.begin(), more->second.end(), from);
-  return behind == more->second.end() ? more->second.back() : *behind;
-}
-
-BytesView Arrangement::source_text(const Placed& object) const {
-  const Object& from = base.object(object.source);
-  const std::uint32_t size = size_of(from);
-  return size < 4 ? BytesView() : baseline.subspan(from.start + 4, std::min(old_count(from), size - 4));
-}
-
-std::uint32_t Arrangement::old_count(const Object& object) const {
-  return size_of(object) >= 4 ? load32(baseline.data() + object.start) : 0;
-}
-
-Structure Arrangement::structure() {
-  result_.schema = own_schema_ != nullptr ? std::shared_ptr<const Schema>(std::move(own_schema_)) : base.schema;
-  result_.index();
-  return std::move(result_);
-}
-
-// The reference at `position` leads to where its target in the baseline went.
-void Arrangement::refer(std::uint32_t position, std::uint32_t target, std::uint32_t index, std::byte* bytes) const {
-  if (target >= baseline.size()) return;
-  const std::uint32_t copy = copy_of(base.object_at(target), index);
-  if (copy == kNone) return;
-  store32(bytes + position, placed[copy].start - position);
-}
-
-Arrangement::References& Arrangement::references_of(std::uint32_t shape_index, const Type& type) {
-  References& references = references_[shape_index];
-  if (references.is_known) return references;
-  references.is_known = true;
-  const Shape& shape = shapes()[shape_index];
-  for (const std::uint32_t field : shape.present) {
-    if (field < type.fields.size() && type.fields[field].child != kNone && shape.widths[field] >= 4)
-      references.fields.push_back({shape.offsets[field]});
-  }
-  return references;
-}
-
-void Arrangement::predict_table(const Placed& object, std::uint32_t index, std::byte* bytes) {
-  const RankedObject& from = base.objects[object.source];
-  if (object.shape != from.shape) return predict_other_shape(object, index, bytes);
-  const std::uint32_t size = std::min(object.end - object.start, from.end - from.start);
-  const std::byte* source = baseline.data() + from.start;
-  std::byte* target = bytes + object.start;
-  std::memcpy(target, source, std::min<std::uint32_t>(size, shapes()[object.shape].table_size));
-  if (object.end - object.start >= 4) store32(target, object.start - shape_position_[object.shape]);
-  for (References::Field& field : references_of(object.shape, types()[object.type]).fields) {
-    if (field.offset + 4u > size) continue;
-    const std::uint64_t target_of_source = std::uint64_t{from.start} + field.offset + load32(source + field.offset);
-    if (target_of_source >= baseline.size()) continue;
-    // Mostly as many objects further as it was the last time.
-    std::uint32_t near = object.source + field.near;
-    if (near >= base.objects.size() || base.objects[near].start != target_of_source) {
-      near = base.object_at(static_cast<std::uint32_t>(target_of_source));
-      field.near = near - object.source;
-    }
-    const std::uint32_t copy = copy_of(near, index);
-    if (copy != kNone) store32(target + field.offset, placed[copy].start - (object.start + field.offset));
-  }
-}
-
-void Arrangement::predict_other_shape(const Placed& object, std::uint32_t index, std::byte* bytes) const {
-  const Object& from = base.object(object.source);
-  const Shape& old_shape = shapes()[from.shape];
-  const Shape& new_shape = shapes()[object.shape];
+bool Arrangement::is_regular(const Object& object, std::uint32_t distance) const {
   const Type& type = types()[object.type];
-  const std::uint32_t old_size = size_of(from), new_size = object.end - object.start;
-  const std::byte* source = baseline.data() + from.start;
-  std::byte* target = bytes + object.start;
-  if (new_size >= 4) store32(target, object.start - shape_position_[object.shape]);
-  for (const std::uint32_t field : new_shape.present) {
-    if (field >= old_shape.offsets.size()) break;
-    const std::uint32_t from_offset = old_shape.offsets[field], to_offset = new_shape.offsets[field];
-    if (from_offset == 0) continue;
-    const std::uint32_t width = std::min(old_shape.widths[field], new_shape.widths[field]);
-    if (from_offset + width > old_size || to_offset + width > new_size) continue;
-    std::memcpy(target + to_offset, source + from_offset, width);
-    if (field >= type.fields.size() || type.fields[field].child == kNone || width < 4) continue;
-    const std::uint32_t position = from.start + from_offset;
-    const std::uint64_t refers_to = std::uint64_t{position} + load32(source + from_offset);
-    if (refers_to < baseline.size()) {
-      refer(object.start + to_offset, static_cast<std::uint32_t>(refers_to), index, bytes);
+  const std::byte* bytes = baseline.data() + object.start;
+  const std::uint32_t size = object.size();
+  std::uint64_t core = 0;
+  std::uint32_t align = 4;
+  switch (type.kind) {
+    case Kind::kTable:
+      if (has_vtable_[object.shape] == 0) return false;
+      if (distance % 8 != 0 && kindred_[first_of_kind_[object.shape]].n_shapes > 1) return false;
+      core = shapes()[object.shape].table_size;
+      break;
+    case Kind::kText: core = std::uint64_t{4} + old_count(object); break;
+    case Kind::kReferences: {
+      const std::uint32_t count = old_count(object);
+      if (type.element != kNone && count == base.groups[type.element].starts.size()) return false;
+      core = 4 + 4 * std::uint64_t{count};
+      break;
     }
+    case Kind::kData:
+      if (old_count(object) > size) return false;
+      if (type.is_aligned && (object.start < 4 || distance % 8 != 0)) return false;
+      core = 4 + std::uint64_t{type.stride} * old_count(object);
+      if (type.is_aligned) align = 8;
+      break;
+    default: return false;
   }
+  // A zero behind a string is its own.
+  const std::uint64_t needed = core + (type.kind == Kind::kText ? 1 : 0);
+  if (size < 4 || needed > size || size - needed > 8) return false;
+  if (aligned(object.end - static_cast<std::uint32_t>(needed), align) != object.start) return false;
+  for (auto at = static_cast<std::uint32_t>(core); at < size; ++at) {
+    if (bytes[at] != std::byte{0}) return false;
+  }
+  return true;
 }
 
-void Arrangement::predict_data(const Placed& object, std::byte* bytes) const {
-  const Object& from = base.object(object.source);
-  const std::uint32_t stride = types()[object.type].stride;
-  const std::uint32_t size = object.end - object.start, old_size = size_of(from);
-  std::byte* target = bytes + object.start;
-  const std::byte* source = baseline.data() + from.start;
-  if (object.splices == kNone) {
-    std::memcpy(target, source, std::min<std::uint64_t>({size, old_size, 4 + std::uint64_t{stride} * object.count}));
+Placed Arrangement::regular(const Object& object, std::uint32_t distance) const {
+  Placed moved;
+  moved.start = object.start + distance;
+  moved.end = object.end + distance;
+  moved.source = object.start;
+  moved.type = object.type;
+  moved.shape = object.shape;
+  if (types()[object.type].kind != Kind::kTable) moved.count = old_count(object);
+  return moved;
+}
+
+void Arrangement::push(const Placed& object) {
+  placed.push_back(object);
+  if (object.is_run()) {
+    if (is_long(object)) {
+      for (std::uint32_t type = 0; type < n_placed_.size(); ++type)
+        n_placed_[type] += base.rank_of(type, object.source_end()) - base.rank_of(type, object.source);
+    } else {
+      base.for_each(object.source, object.source_end(), [&](const Object& each) { ++n_placed_[each.type]; });
+    }
     return;
   }
-  if (size < 4 || old_size < 4) return;
-  store32(target, object.count);
-  if (stride == 0) return;
-  std::uint64_t to = 4, at = 4;
-  const auto copy = [&](std::uint64_t n_bytes) {
-    if (to < size && at < old_size)
-      std::memcpy(target + to, source + at, std::min({n_bytes, size - to, old_size - at}));
-    to += n_bytes, at += n_bytes;
-  };
-  for (const Splice& splice : splices[object.splices]) {
-    copy(std::uint64_t{splice.copy} * stride);
-    at += std::uint64_t{splice.remove} * stride;
-    for (std::uint32_t i = 0; i < splice.insert; ++i, to += stride) {
-      if (to >= 4 + stride && to + stride <= size) std::memcpy(target + to, target + to - stride, stride);
-    }
-  }
-  copy(4 + std::uint64_t{stride} * object.count - to);
+  ++n_placed_[object.type];
+  if (object.shape == kNone || has_vtable_[object.shape] != 0 || object.type == 1) return;
+  has_vtable_[object.shape] = 1;
+  fresh_shapes.push_back(object.shape);
 }
 
-void Arrangement::predict(std::byte* bytes) {
-  for (std::uint32_t i = 0; i < placed.size(); ++i) {
-    const Placed& object = placed[i];
-    if (object.source == kNone) continue;
-    const Object& from = base.object(object.source);
-    const std::uint32_t size = object.end - object.start;
-    switch (types()[object.type].kind) {
-      case Kind::kTable: predict_table(object, i, bytes); break;
-      case Kind::kVTable: {
-        const Shape& shape = shapes()[object.shape];
-        const auto put = [&](std::uint32_t at, std::uint32_t value) {
-          bytes[object.start + at] = static_cast<std::byte>(value);
-          bytes[object.start + at + 1] = static_cast<std::byte>(value >> 8);
-        };
-        put(0, shape.size);
-        put(2, shape.table_size);
-        for (std::uint32_t f = 0; f < shape.offsets.size(); ++f) put(4 + 2 * f, shape.offsets[f]);
-        break;
-      }
-      case Kind::kText: {
-        const BytesView text = source_text(object);
-        store32(bytes + object.start, object.count);
-        if (!text.empty()) {
-          std::memcpy(bytes + object.start + 4, text.data(), std::min<std::size_t>(text.size(), object.count));
-        }
-        break;
-      }
-      case Kind::kReferences: store32(bytes + object.start, object.count); break;
-      case Kind::kData: predict_data(object, bytes); break;
-      case Kind::kOther:
-        std::memcpy(bytes + object.start, baseline.data() + from.start, std::min(size, size_of(from)));
-        if (object.start == 0 && from.start == 0 && size >= 4 && size_of(from) >= 4)
-          refer(0, load32(baseline.data()), i, bytes);
-        break;
-    }
-  }
+bool Arrangement::extend(const Object& object, std::uint32_t distance) {
+  Placed& last = placed.back();
+  if (last.source != object.end || last.start - last.source != distance) return false;
+  last.start = object.start + distance;
+  last.source = object.start;
+  ++last.n_objects;
+  ++n_placed_[object.type];
+  return true;
+}
+
+BytesView Arrangement::old_text(const Object& object) const {
+  return object.size() < 4 ? BytesView()
+                           : baseline.subspan(object.start + 4, std::min(old_count(object), object.size() - 4));
 }
 
 }  // namespace libsync::codec

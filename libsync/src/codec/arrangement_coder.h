@@ -10,6 +10,7 @@
 
 #include "codec/arrangement.h"
 #include "codec/entropy_coder.h"
+#include "codec/last_sources.h"
 #include "codec/text_coder.h"
 
 namespace libsync::codec {
@@ -18,16 +19,15 @@ namespace libsync::codec {
 struct Wish {
   enum class How : std::uint8_t { kInOrder, kJump, kFresh, kRaw };
   std::uint32_t source = kNone;
+  std::uint32_t last = kNone;  // of a run the start of its last object, else as `source`
+  std::uint32_t n_objects = 1;
   std::uint32_t overrides = kNone;  // index in Wishes::overrides
   How how = How::kInOrder;
 };
 struct Wishes {
-  std::vector<Wish> list;  // [objects placed]
+  std::vector<Wish> list;  // [objects and runs placed]
   std::vector<Overrides> overrides;
 };
-
-inline std::uint32_t zigzag(std::uint32_t step) { return step << 1 ^ (0u - (step >> 31)); }
-inline std::uint32_t unzigzag(std::uint32_t code) { return code >> 1 ^ (0u - (code & 1)); }
 
 template <typename Coder>
 class ArrangementCoder {
@@ -40,13 +40,14 @@ class ArrangementCoder {
         out_(arrangement),
         bytes_(bytes),
         characters_(characters),
-        used_(arrangement.base.objects.size()) {}
+        used_(arrangement.base.size_bytes / 128 + 1),
+        last_sources_(arrangement.base) {}
 
   // Everything from the end of the target to its start. False: malformed (Decoder).
   bool run(const Wishes& wishes) {
     coder_.begin(Part::kObjects);
     std::uint32_t end = out_.target_size;
-    cursor_ = static_cast<std::uint32_t>(out_.base.objects.size());
+    cursor_ = out_.base.size_bytes;
     std::size_t next = 0;  // wish
     std::uint32_t previous = 0;
     Step last = Step::kRun;
@@ -63,10 +64,16 @@ class ArrangementCoder {
         case Step::kRun:
           count = coder_.number(counts, count - 1) + 1;
           last = step;
-          for (; count > 0; --count) {
-            const std::uint32_t source = next_in_order();
-            if (source == kNone || !put(source, false, overrides, end)) return false;
-            cursor_ = source;
+          while (count > 0) {
+            const std::uint32_t source = next_in_order(cursor_);
+            if (source == kNone) return false;
+            std::uint32_t n = put_run(source, count, overrides, end);
+            if (n == 0) {
+              if (!put(source, false, overrides, end)) return false;
+              cursor_ = source;
+              n = 1;
+            }
+            count -= n;
             ++next;
           }
           break;
@@ -74,18 +81,18 @@ class ArrangementCoder {
         case Step::kFresh: {
           const bool is_jump = step == Step::kJump;
           std::uint32_t type = 0;
-          if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes.list[next].source].type;
+          if constexpr (!Coder::kDecodes) type = source_type(wishes, next);
           type = coder_.number(is_jump ? models_.jump_type : models_.fresh_type, type);
           if (type >= out_.types().size()) return false;
           if (is_jump) {
-            const std::uint32_t here = rank_at_cursor(type);
+            const std::uint32_t here = out_.base.rank_of(type, cursor_);
             std::uint32_t rank = 0;
-            if constexpr (!Coder::kDecodes) rank = out_.base.objects[wishes.list[next].source].rank;
+            if constexpr (!Coder::kDecodes) rank = out_.base.rank_of(type, wishes.list[next].source);
             rank = here - 1 - unzigzag(coder_.number(models_.jump, zigzag(here - 1 - rank)));
-            if (rank >= out_.base.groups[type].objects.size()) return false;
-            from_ = index_of(type, rank);
+            if (rank >= out_.base.groups[type].starts.size()) return false;
+            from_ = out_.base.groups[type].starts[rank];
           } else {
-            from_ = template_of(type);
+            from_ = last_sources_.of(type);
             if (from_ == kNone) return false;
           }
           last = step;
@@ -96,14 +103,14 @@ class ArrangementCoder {
           count = coder_.number(counts, count - 1) + 1;
           for (; count > 0; --count) {
             if (from_ == kNone || !put(from_, last == Step::kFresh, overrides, end)) return false;
-            --from_;  // below the first object: kNone
+            from_ = from_ == 0 ? kNone : out_.base.starts.begin_of(from_ - 1);
             ++next;
           }
           break;
         case Step::kSkip:
           count = coder_.number(counts, count - 1) + 1;
           for (; count > 0; --count) {
-            const std::uint32_t source = next_in_order();
+            const std::uint32_t source = next_in_order(cursor_);
             if (source == kNone) return false;
             cursor_ = source;
           }
@@ -136,47 +143,25 @@ class ArrangementCoder {
     return !overrides.any();
   }
 
-  // The elements of all vectors of references. False: malformed (Decoder).
-  // For an Encoder `bytes` is the target; `prediction` is where the elements go in both directions.
-  bool elements(std::byte* prediction) {
-    coder_.begin(Part::kElements);
-    for (std::uint32_t i = 0; i < out_.placed.size(); ++i) {
-      const Placed& object = out_.placed[i];
-      if (object.source != kNone && out_.types()[object.type].kind == Kind::kReferences && !elements_of(i, prediction))
-        return false;
-    }
-    return true;
-  }
-
  private:
   // --- sources --------------------------------------------------------------------------------------------
 
-  std::uint32_t next_in_order() const {
-    std::uint32_t source = cursor_;
-    while (source > 0 && used_[source - 1]) --source;
-    return source == 0 ? kNone : source - 1;
+  // The last unused one below `position`, or kNone.
+  std::uint32_t next_in_order(std::uint32_t position) const {
+    if (position == 0) return kNone;
+    std::uint32_t word = (position - 1) / 128;
+    std::uint64_t mask = ~std::uint64_t{0} >> (63 - (position - 1) / 2 % 64);
+    while (true) {
+      const std::uint64_t bits = out_.base.starts.word(word) & ~used_[word] & mask;
+      if (bits != 0) return 128 * word + 2 * (63 - static_cast<std::uint32_t>(std::countl_zero(bits)));
+      if (word-- == 0) return kNone;
+      mask = ~std::uint64_t{0};
+    }
   }
-  std::uint32_t index_of(std::uint32_t type, std::uint32_t rank) const {
-    return out_.base.object_at(out_.base.groups[type].objects[rank].start);
-  }
-  // Objects of this type before the cursor.
-  std::uint32_t rank_at_cursor(std::uint32_t type) const {
-    const std::vector<Object>& objects = out_.base.groups[type].objects;
-    if (cursor_ == out_.base.objects.size()) return static_cast<std::uint32_t>(objects.size());
-    const std::uint32_t position = out_.base.object(cursor_).start;
-    return static_cast<std::uint32_t>(std::lower_bound(objects.begin(), objects.end(), position,
-                                                       [](const Object& o, std::uint32_t p) { return o.start < p; }) -
-                                      objects.begin());
-  }
-  // What new objects of a type are like: the one placed last.
-  std::uint32_t template_of(std::uint32_t type) const {
-    if (type < last_source_.size() && last_source_[type] != kNone) return last_source_[type];
-    const std::vector<Object>& objects = out_.base.groups[type].objects;
-    return objects.empty() ? kNone : index_of(type, static_cast<std::uint32_t>(objects.size() - 1));
-  }
-
+  bool is_used(std::uint32_t source) const { return (used_[source / 128] >> (source / 2 % 64) & 1) != 0; }
+  void use(std::uint32_t source) { used_[source / 128] |= std::uint64_t{1} << (source / 2 % 64); }
   bool put(std::uint32_t source, bool is_fresh, Overrides& overrides, std::uint32_t& end) {
-    if (!is_fresh && used_[source]) return false;
+    if (!is_fresh && is_used(source)) return false;
     Placed object;
     if constexpr (Coder::kDecodes) {
       if (end == 0 || !out_.place(source, is_fresh, overrides, end, object)) return false;
@@ -184,11 +169,63 @@ class ArrangementCoder {
     } else {
       object = out_.placed[n_put_++];
     }
-    if (!is_fresh) used_[source] = true;
-    if (last_source_.size() <= object.type) last_source_.resize(out_.types().size(), kNone);
-    last_source_[object.type] = source;
+    if (!is_fresh) use(source);
+    last_sources_.note(object.type, source);
     end = object.start;
     overrides = Overrides{};
+    return true;
+  }
+
+  // Places as many as stay where they are to each other, from `last` on down to the front. Returns how many, 0: it is
+  // not worth it.
+  std::uint32_t put_run(std::uint32_t last, std::uint32_t most, const Overrides& overrides, std::uint32_t& end) {
+    Placed run;
+    if constexpr (Coder::kDecodes) {
+      run.n_objects = most;
+      if (overrides.any() || !out_.is_long(run) || !find_run(last, most, end, run)) return 0;
+      out_.push(run);
+    } else {
+      run = out_.placed[n_put_];
+      if (!run.is_run()) return 0;
+      ++n_put_;
+    }
+    const std::uint32_t first_word = run.source / 128, last_word = (run.source_end() - 1) / 128;
+    for (std::uint32_t word = first_word; word <= last_word; ++word) {
+      std::uint64_t bits = out_.base.starts.word(word);
+      if (word == first_word) bits &= ~std::uint64_t{0} << (run.source / 2 % 64);
+      if (word == last_word) bits &= ~std::uint64_t{0} >> (63 - (run.source_end() - 1) / 2 % 64);
+      used_[word] |= bits;
+    }
+    last_sources_.note_run(run, out_.is_long(run));
+    end = run.start;
+    cursor_ = run.source;
+    return run.n_objects;
+  }
+  // False: too few. What was looked at in vain is not looked at again.
+  bool find_run(std::uint32_t last, std::uint32_t most, std::uint32_t end, Placed& run) {
+    const Structure& base = out_.base;
+    const std::uint32_t source_end = base.starts.next(last), distance = end - source_end;
+    if (distance % 4 != 0 || last >= no_run_from_) return false;
+    run.end = end;
+    run.n_objects = 0;
+    std::uint32_t tag = base.starts.index_of(last);
+    Object object;
+    object.start = source_end;
+    for (std::uint32_t start = last; run.n_objects < most; start = base.starts.begin_of(start - 1)) {
+      object.end = object.start;
+      object.start = start;
+      object.shape = kNone;
+      base.set_type(object, base.tags[tag--]);
+      if (source_end - start > end || is_used(start) || !out_.is_regular(object, distance)) break;
+      run.source = start;
+      ++run.n_objects;
+      if (start == 0) break;
+    }
+    if (run.n_objects == 0 || !out_.is_long(run)) {
+      no_run_from_ = object.start;
+      return false;
+    }
+    run.start = end - (source_end - run.source);
     return true;
   }
 
@@ -200,8 +237,8 @@ class ArrangementCoder {
     if (wish.how == Wish::How::kRaw) return Step::kRaw;
     // How many objects are left out must be said before anything about the next one.
     if (wish.how == Wish::How::kInOrder) {
-      std::uint32_t skipped = 0, at = cursor_;
-      while (at-- > wish.source + 1) skipped += used_[at] ? 0u : 1u;
+      std::uint32_t skipped = 0;
+      for (std::uint32_t at = next_in_order(cursor_); at != wish.last; at = next_in_order(at)) ++skipped;
       if (skipped > 0) {
         count = skipped;
         return Step::kSkip;
@@ -215,14 +252,12 @@ class ArrangementCoder {
     }
     const auto goes_on = [&](std::size_t i) {
       if (i >= list.size() || list[i].how != wish.how || list[i].overrides != kNone) return false;
-      if (wish.how != Wish::How::kInOrder || list[i].source + 1 == list[i - 1].source)
-        return list[i].source + 1 == list[i - 1].source;
-      std::uint32_t at = list[i - 1].source;
-      while (at > 0 && used_[at - 1]) --at;
-      return at == list[i].source + 1;
+      const std::uint32_t before = list[i - 1].source;
+      if (wish.how == Wish::How::kInOrder) return list[i].last == next_in_order(before);
+      return before > 0 && list[i].last == out_.base.starts.begin_of(before - 1);
     };
-    count = 1;
-    while (goes_on(next + count)) ++count;
+    count = wish.n_objects;
+    for (std::size_t i = next + 1; goes_on(i); ++i) count += list[i].n_objects;
     if (wish.how == Wish::How::kInOrder) return Step::kRun;
     const Step wanted = wish.how == Wish::How::kJump ? Step::kJump : Step::kFresh;
     return last == wanted && from_ == wish.source ? Step::kContinue : wanted;
@@ -235,8 +270,7 @@ class ArrangementCoder {
   bool resize(const Wishes& wishes, std::size_t next, Overrides& overrides) {
     overrides.resizes = true;
     bool is_data = false;
-    if constexpr (!Coder::kDecodes)
-      is_data = out_.types()[out_.base.objects[wishes.list[next].source].type].kind == Kind::kData;
+    if constexpr (!Coder::kDecodes) is_data = out_.types()[source_type(wishes, next)].kind == Kind::kData;
     is_data = coder_.bit(models_.is_data, is_data);
     if (!is_data) {
       std::uint32_t count = 0;
@@ -264,7 +298,7 @@ class ArrangementCoder {
   bool reshape(const Wishes& wishes, std::size_t next, Overrides& overrides) {
     overrides.reshapes = true;
     std::uint32_t type = 0, which = 0;
-    if constexpr (!Coder::kDecodes) type = out_.base.objects[wishes.list[next].source].type;
+    if constexpr (!Coder::kDecodes) type = source_type(wishes, next);
     type = coder_.number(models_.reshape_type, type);
     if (type >= out_.types().size()) return false;
     if (out_.types()[type].kind == Kind::kVTable) {  // one of the new ones, which follow in their order
@@ -320,7 +354,7 @@ class ArrangementCoder {
     }
     std::uint32_t n_read = 0;
     std::optional<Shape> read = read_shape(vtable, n_read);
-    if (!read || read->table_size > out_.target_size ||
+    if (!read || !(out_.can_add_shape() || !Coder::kDecodes) || read->table_size > out_.target_size ||
         (models_.n_shape_bytes += read->table_size) > 2 * std::uint64_t{out_.target_size} + 65536)
       return false;
     if constexpr (Coder::kDecodes) {
@@ -338,11 +372,14 @@ class ArrangementCoder {
     return static_cast<std::uint32_t>(out_.base.types()[type].shapes.size()) +
            (told != told_shapes_.end() ? told->second : 0);
   }
+  std::uint32_t source_type(const Wishes& wishes, std::size_t next) const {
+    return out_.base.object(wishes.list[next].source).type;
+  }
   static const Overrides& wanted(const Wishes& wishes, std::size_t next) {
     return wishes.overrides[wishes.list[next].overrides];
   }
 
-  // --- raw bytes and elements -----------------------------------------------------------------------------
+  // --- raw bytes ------------------------------------------------------------------------------------------
 
   void raw(std::uint32_t begin, std::uint32_t end) {
     for (std::uint32_t i = begin; i < end; ++i) {
@@ -359,95 +396,20 @@ class ArrangementCoder {
     }
   }
 
-  bool elements_of(std::uint32_t index, std::byte* prediction) {
-    const Placed& object = out_.placed[index];
-    const std::uint32_t element = out_.types()[object.type].element;
-    if (element == kNone) return true;
-    const std::span<const std::uint32_t> list = out_.members(element);
-    if (list.empty()) return true;
-    const Object& from = out_.base.object(object.source);
-    const std::uint32_t old_count = std::min(out_.old_count(from), std::max(1u, (from.end - from.start) / 4) - 1);
-    const std::uint32_t most = std::max(1u, (object.end - object.start) / 4) - 1;
-    const std::uint32_t count = std::min(object.count, most);
-    const auto [known, is_new] = directions_.try_emplace(object.source, 0);
-    if (is_new) known->second = direction_of(from, old_count);
-    const std::int64_t direction = known->second;
-    const auto n = static_cast<std::int64_t>(list.size());
-    // Where the first one was leads to where it is.
-    std::int64_t expected = direction > 0 ? 0 : n - 1;
-    if (old_count > 0) {
-      const std::uint32_t first = from.start + 4;
-      const std::uint64_t target = std::uint64_t{first} + load32(out_.baseline.data() + first);
-      const std::uint32_t copy = target < out_.baseline.size()
-                                     ? out_.copy_of(out_.base.object_at(static_cast<std::uint32_t>(target)), index)
-                                     : kNone;
-      if (copy != kNone) expected = std::lower_bound(list.begin(), list.end(), copy) - list.begin();
-    }
-    for (std::uint32_t i = 0; i < count;) {
-      std::uint32_t run = 0;
-      std::int64_t actual = 0;
-      if constexpr (!Coder::kDecodes) {
-        while (i + run < count &&
-               is_element(list, object.start + 4 + 4 * (i + run), clamp(expected + direction * run, n)))
-          ++run;
-        if (i + run < count) actual = rank_of_element(list, object.start + 4 + 4 * (i + run));
-      }
-      run = coder_.number(models_.element_run, run);
-      if (run > count - i) return false;
-      for (std::uint32_t k = 0; k < run; ++k, ++i, expected += direction)
-        refer(list, clamp(expected, n), object.start + 4 + 4 * i, prediction);
-      if (i == count) break;
-      const std::uint32_t step =
-          coder_.number(models_.element_step, zigzag(static_cast<std::uint32_t>(actual - clamp(expected, n))));
-      actual = clamp(expected, n) + static_cast<std::int32_t>(unzigzag(step));
-      if (actual < 0 || actual >= n) return false;
-      refer(list, actual, object.start + 4 + 4 * i, prediction);
-      ++i;
-      expected = actual + direction;
-    }
-    return true;
-  }
-  static std::int64_t clamp(std::int64_t rank, std::int64_t n) { return std::clamp<std::int64_t>(rank, 0, n - 1); }
-  void refer(std::span<const std::uint32_t> list, std::int64_t rank, std::uint32_t position,
-             std::byte* prediction) const {
-    store32(prediction + position, out_.placed[list[static_cast<std::size_t>(rank)]].start - position);
-  }
-  // Whether rank_of_element() would give `rank`.
-  bool is_element(std::span<const std::uint32_t> list, std::uint32_t position, std::int64_t rank) const {
-    const std::uint64_t target = std::uint64_t{position} + load32(bytes_ + position);
-    return target == out_.placed[list[static_cast<std::size_t>(rank)]].start || rank_of_element(list, position) == rank;
-  }
-  // The object that the element refers to, or the last one before.
-  std::int64_t rank_of_element(std::span<const std::uint32_t> list, std::uint32_t position) const {
-    const std::uint64_t target = std::uint64_t{position} + load32(bytes_ + position);
-    const auto behind = std::upper_bound(list.begin(), list.end(), target,
-                                         [&](std::uint64_t t, std::uint32_t i) { return t < out_.placed[i].start; });
-    return std::max<std::int64_t>(behind - list.begin() - 1, 0);
-  }
-  // Whether the elements of the baseline's vector go up or down in memory.
-  std::int64_t direction_of(const Object& from, std::uint32_t count) const {
-    std::uint32_t up = 0;
-    for (std::uint32_t i = 0; i + 1 < count; ++i) {
-      const std::byte* at = out_.baseline.data() + from.start + 4 + 4 * i;
-      up += load32(at + 4) + 4 > load32(at) ? 1u : 0u;
-    }
-    return 2 * up + 1 >= count ? 1 : -1;
-  }
-
   Coder& coder_;
   ArrangementModels& models_;
   Arrangement& out_;
   std::byte* bytes_;
   TextCoder<Coder>& characters_;
-  std::vector<bool> used_;
+  std::vector<std::uint64_t> used_;  // a bit for every second byte of the baseline
   std::uint32_t cursor_ = 0;
+  std::uint32_t no_run_from_ = kNone;                             // from this source on no long run is left
   std::size_t n_put_ = 0;                                         // by an Encoder, of what is placed already
   std::unordered_map<std::uint32_t, std::uint32_t> told_shapes_;  // by type: new ones that an Encoder has told of
-  std::uint32_t from_ = kNone;                                    // next object of a jump or of what is fresh
-  std::vector<std::uint32_t> last_source_;
+  LastSources last_sources_;
+  std::uint32_t from_ = kNone;  // next object of a jump or of what is fresh
   std::size_t n_placed_shapes_ = 0;
   std::uint32_t n_all_splices_ = 0;
-  std::unordered_map<std::uint32_t, std::int64_t> directions_;  // by object of the baseline
 };
 
 }  // namespace libsync::codec

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "codec/contents.h"
+#include "codec/describer.h"
 #include "codec/matcher.h"
 
 namespace libsync::codec {
@@ -32,18 +33,18 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
   const std::vector<Differences::OfType>& all = differences.types;
   Encoder encoder(context.encoder);
   auto* bytes = const_cast<std::byte*>(target.data());
-  ResidualCoder<Encoder> residual(encoder, context.models, context.rows, structure.schema.get(), bytes);
+  ResidualCoder<Encoder> residual(encoder, context.models, context.rows, structure, bytes);
   TextCoder<Encoder> text(encoder, context.models.texts);
   for (std::uint32_t t = 0; t < all.size(); ++t) {
     const Group& group = structure.groups[t];
     if (structure.types()[t].kind != Kind::kText) {
-      if (!residual.rows(t, group, all[t].changes, [](Entry) {})) return false;
+      if (!residual.rows(t, rows_of(group), all[t].changes, [](Entry) {})) return false;
       continue;
     }
     std::vector<std::uint32_t> texts = all[t].texts;
-    residual.texts(t, static_cast<std::uint32_t>(group.objects.size()), texts);
+    residual.texts(t, static_cast<std::uint32_t>(group.starts.size()), texts);
     for (const std::uint32_t rank : all[t].texts) {
-      const Object& object = group.objects[rank];
+      const Object object = structure.object(group.starts[rank]);
       const BytesView source = text_of(baseline.data(), object);
       text.text(source, static_cast<std::uint32_t>(source.size()), bytes + object.start, object.end - object.start);
     }
@@ -64,24 +65,31 @@ bool encode_moved(Context& context, BytesView baseline, const Structure& target_
   const Structure& base = *context.structure;
   Encoder encoder(context.encoder);
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));
-  const Wishes wishes = match(base, baseline, target_structure, target, is_followed, arrangement);
+  Matches matches = match(base, baseline, target_structure, target, is_followed);
+  const Wishes wishes = describe(base, baseline, target, matches, arrangement);
   auto* bytes = const_cast<std::byte*>(target.data());
-  ResidualCoder<Encoder> residual(encoder, context.models, context.rows, base.schema.get(), bytes);
   TextCoder<Encoder> text(encoder, context.models.texts);
   ArrangementCoder<Encoder> coder(encoder, context.models.arrangement, arrangement, bytes, text);
   if (!coder.run(wishes)) return false;
-  arrangement.finish();
-  residual.use(&arrangement.schema());
+  Layout layout(arrangement);
   Bytes prediction(target.size());
-  arrangement.predict(prediction.data());
-  if (!coder.elements(prediction.data())) return false;
-  for (const Placed& object : arrangement.placed) {
-    if (object.source == kNone)
-      std::memcpy(prediction.data() + object.start, bytes + object.start, object.end - object.start);
+  layout.predict(prediction.data());
+  ElementCoder<Encoder> elements(encoder, context.models.arrangement, base, baseline, layout, bytes, prediction.data());
+  if (!elements.run()) return false;
+  std::vector<Rows> rows;
+  for (std::uint32_t type = 0; type < layout.structure().types().size(); ++type) rows.push_back(layout.known(type));
+  for (const Placed& piece : layout.pieces()) {
+    if (piece.source == kNone) std::memcpy(prediction.data() + piece.start, bytes + piece.start, piece.size());
   }
-  if (!code_contents(context.models, residual, text, arrangement, bytes, prediction.data())) return false;
+  const Range whole{0, static_cast<std::uint32_t>(target.size())};
+  std::vector<Differences::OfType> differences =
+      differences_within(layout.structure(), rows, prediction, target, {&whole, 1});
+  ResidualCoder<Encoder> residual(encoder, context.models, context.rows, layout.structure(), bytes);
+  if (!code_contents(context.models, residual, text, layout, arrangement, bytes, prediction.data(),
+                     std::move(differences)))
+    return false;
   encoder.finish(out);
-  context.structure = std::make_shared<const Structure>(arrangement.structure());
+  context.structure = std::make_shared<const Structure>(layout.release_structure());
   return true;
 }
 

@@ -120,33 +120,53 @@ bool is_structural(const Type& type, const std::vector<Change>& changes) {
   return std::any_of(changes.begin(), changes.end(), [](const Change& change) { return change.column == 0; });
 }
 
-// [objects] the first row of each, in the type.
-std::vector<std::uint32_t> first_rows_of(const Type& type, const std::vector<Object>& objects) {
+// [starts] the first row of each.
+std::vector<std::uint32_t> first_rows_of(const Structure& structure, const Type& type,
+                                         std::span<const std::uint32_t> starts) {
   std::vector<std::uint32_t> rows;
-  rows.reserve(objects.size());
+  rows.reserve(starts.size());
   std::uint32_t n = 0;
-  for (const Object& object : objects) {
+  for (const std::uint32_t start : starts) {
     rows.push_back(n);
-    n += type.rows_of(object.end - object.start);
+    n += type.rows_of(structure.starts.next(start) - start);
   }
   return rows;
 }
+
+// The rank of ever later objects among some of their type.
+class Ranks {
+ public:
+  explicit Ranks(std::span<const std::uint32_t> starts) : starts_(starts) {}
+
+  // kNone: it is none of them.
+  std::uint32_t of(std::uint32_t start) {
+    std::size_t step = 1;
+    while (next_ + step < starts_.size() && starts_[next_ + step] <= start) step *= 2;
+    const auto from = starts_.begin() + static_cast<std::ptrdiff_t>(next_);
+    const auto to = starts_.begin() + static_cast<std::ptrdiff_t>(std::min(next_ + step, starts_.size()));
+    next_ = static_cast<std::size_t>(std::lower_bound(from, to, start) - starts_.begin());
+    return next_ < starts_.size() && starts_[next_] == start ? static_cast<std::uint32_t>(next_) : kNone;
+  }
+
+ private:
+  std::span<const std::uint32_t> starts_;
+  std::size_t next_ = 0;
+};
 
 // Whether tables seem to have become their neighbours: where all are of one size, one that is gone and one that is new
 // leave every reference as it was. Some of the changed rows tell.
 bool is_shifted(const Structure& structure, std::uint32_t type, const std::vector<Change>& changes,
                 const std::byte* baseline, const std::byte* target) {
   constexpr std::size_t kSamples = 8, kFarthest = 8;
-  const std::vector<Object>& objects = structure.groups[type].objects;
+  const std::vector<std::uint32_t>& starts = structure.groups[type].starts;
   std::vector<std::uint32_t> rows;
   for (std::size_t i = 0; i < kSamples; ++i) rows.push_back(changes[(2 * i + 1) * changes.size() / (2 * kSamples)].row);
   const auto is_now = [&](std::uint32_t row, std::int64_t from) {
-    if (from < 0 || from >= static_cast<std::int64_t>(objects.size())) return false;
-    const Object& mine = objects[row];
-    const Object& other = objects[static_cast<std::size_t>(from)];
-    const std::uint32_t size = mine.end - mine.start;
-    return size > 4 && size == other.end - other.start &&
-           std::memcmp(target + mine.start + 4, baseline + other.start + 4, size - 4) == 0;
+    if (from < 0 || from >= static_cast<std::int64_t>(starts.size())) return false;
+    const std::uint32_t mine = starts[row], other = starts[static_cast<std::size_t>(from)];
+    const std::uint32_t size = structure.starts.next(mine) - mine;
+    return size > 4 && size == structure.starts.next(other) - other &&
+           std::memcmp(target + mine + 4, baseline + other + 4, size - 4) == 0;
   };
   for (std::int64_t distance = 1; distance <= static_cast<std::int64_t>(kFarthest); ++distance) {
     for (const std::int64_t step : {distance, -distance}) {
@@ -160,52 +180,68 @@ bool is_shifted(const Structure& structure, std::uint32_t type, const std::vecto
 
 }  // namespace
 
-Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
-                           std::span<const Range> ranges) {
-  Differences result;
-  std::vector<Differences::OfType>& all = result.types;
+std::vector<Differences::OfType> differences_within(const Structure& structure, std::span<const Rows> rows,
+                                                    BytesView baseline, BytesView target,
+                                                    std::span<const Range> ranges) {
   const std::size_t n_types = structure.types().size();
-  all.resize(n_types);
+  std::vector<Differences::OfType> all(n_types);
   std::vector<std::vector<std::uint32_t>> first_rows(n_types);
+  std::vector<Ranks> ranks;
+  for (const Rows& each : rows) ranks.emplace_back(each.starts);
   DifferingBytes differing(baseline, target, ranges);
-  constexpr std::size_t kManyChanges = 32;
   std::uint32_t at = differing.next(0);
   bool is_dense = false;
   while (at != kNone) {
-    const RankedObject& object = structure.objects[structure.object_at(at)];
+    const Object object = structure.object(at);
+    const std::uint32_t rank = ranks[object.type].of(object.start);
+    if (rank == kNone) {
+      at = differing.next(object.end);
+      continue;
+    }
     const Type& type = structure.types()[object.type];
     std::vector<Change>& changes = all[object.type].changes;
     if (type.kind == Kind::kText) {
-      all[object.type].texts.push_back(object.rank);
+      all[object.type].texts.push_back(rank);
       at = differing.next(object.end);
-    } else if (type.kind == Kind::kTable && structure.shapes()[object.shape].table_size == object.end - object.start) {
+    } else if (type.kind == Kind::kTable && structure.shapes()[object.shape].table_size == object.size()) {
       const Shape& shape = structure.shapes()[object.shape];
       const std::size_t before = changes.size();
       if (is_dense) {
-        add_changes(type, structure.shapes(), object, 0, object.rank, baseline.data(), target.data(), changes);
+        add_changes(type, structure.shapes(), object, 0, rank, baseline.data(), target.data(), changes);
         at = differing.next(object.end);
       } else {
-        at = add_table_changes(shape, object, object.rank, at, baseline.data(), target.data(), differing, changes);
+        at = add_table_changes(shape, object, rank, at, baseline.data(), target.data(), differing, changes);
       }
       // Where one has many changes the next mostly has too: then it is quicker to look at all its lanes.
       is_dense = 4 * (changes.size() - before) >= shape.lanes.size();
     } else {
-      std::uint32_t row = object.rank, in_object = 0, end = object.end;
+      std::uint32_t row = rank, in_object = 0, end = object.end;
       if (!type.has_one_row()) {
-        std::vector<std::uint32_t>& rows = first_rows[object.type];
-        if (rows.empty()) rows = first_rows_of(type, structure.groups[object.type].objects);
+        std::vector<std::uint32_t>& first = first_rows[object.type];
+        if (first.empty()) first = first_rows_of(structure, type, rows[object.type].starts);
         in_object = row_at(type, object, at);
-        row = rows[object.rank] + in_object;
+        row = first[rank] + in_object;
         end = row_range(type, object, in_object).end;
       }
       add_changes(type, structure.shapes(), object, in_object, row, baseline.data(), target.data(), changes);
       at = differing.next(end);
     }
   }
-  for (std::uint32_t t = 0; t < n_types; ++t) {
-    result.moves = result.moves || is_structural(structure.types()[t], all[t].changes) ||
-                   (structure.types()[t].kind == Kind::kTable && all[t].changes.size() >= kManyChanges &&
-                    is_shifted(structure, t, all[t].changes, baseline.data(), target.data()));
+  return all;
+}
+
+Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
+                           std::span<const Range> ranges) {
+  constexpr std::size_t kManyChanges = 32;
+  std::vector<Rows> rows;
+  for (const Group& group : structure.groups) rows.push_back(rows_of(group));
+  Differences result;
+  result.types = differences_within(structure, rows, baseline, target, ranges);
+  for (std::uint32_t t = 0; t < result.types.size(); ++t) {
+    const std::vector<Change>& changes = result.types[t].changes;
+    result.moves = result.moves || is_structural(structure.types()[t], changes) ||
+                   (structure.types()[t].kind == Kind::kTable && changes.size() >= kManyChanges &&
+                    is_shifted(structure, t, changes, baseline.data(), target.data()));
   }
   return result;
 }

@@ -28,5 +28,9 @@ struct Range {
 };
 Differences differences_of(const Structure& structure, BytesView baseline, BytesView target,
                            std::span<const Range> ranges);
+// The same without `moves`. Only the objects in `rows` are looked at, [types], which rows and ranks are counted in.
+std::vector<Differences::OfType> differences_within(const Structure& structure, std::span<const Rows> rows,
+                                                    BytesView baseline, BytesView target,
+                                                    std::span<const Range> ranges);
 
 }  // namespace libsync::codec

@@ -20,6 +20,10 @@
 
 namespace libsync::codec {
 
+// Signed numbers of 32 bits as unsigned ones, small where they are near 0.
+inline std::uint32_t zigzag(std::uint32_t step) { return step << 1 ^ (0u - (step >> 31)); }
+inline std::uint32_t unzigzag(std::uint32_t code) { return code >> 1 ^ (0u - (code & 1)); }
+
 inline constexpr unsigned kProbabilityBits = 15;
 inline constexpr std::uint32_t kProbabilityOne = 1u << kProbabilityBits;
 // Below it the state takes in 16 more bits.

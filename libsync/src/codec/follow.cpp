@@ -16,20 +16,17 @@ struct References {
 class Follower {
  public:
   Follower(const Structure& base, BytesView target)
-      : base_(base),
-        bytes_(target.data()),
-        size_(static_cast<std::uint32_t>(target.size())),
-        slots_(std::make_unique_for_overwrite<std::uint32_t[]>(target.size() / 2 + 1)) {
+      : base_(base), bytes_(target.data()), size_(static_cast<std::uint32_t>(target.size())), claimed_(size_) {
     result_.schema = base.schema;
     result_.size_bytes = size_;
     result_.is_flatbuffer = true;
-    result_.groups.resize(base.groups.size());
-    result_.starts.resize(size_ / 128 + 1);
-    found_.reserve(base.objects.size() + base.objects.size() / 8 + 16);
+    found_.reserve(base.n_objects() + base.n_objects() / 8 + 16);
+    cores_.reserve(found_.capacity());
     references_.resize(base.shapes().size());
     taken_.resize(base.shapes().size(), kNone);
     from_end_.resize(base.shapes().size());
-    for (const Object& vtable : base.groups[1].objects) from_end_[vtable.shape] = base.size_bytes - vtable.start;
+    for (std::size_t i = 0; i < base.vtable_shapes.size(); ++i)
+      from_end_[base.vtable_shapes[i]] = base.size_bytes - base.groups[1].starts[i];
   }
 
   bool run(std::uint32_t root_type) {
@@ -42,7 +39,7 @@ class Follower {
       const Found object = found_[i];
       switch (result_.types()[object.type].kind) {
         case Kind::kTable: follow_table(object); break;
-        case Kind::kReferences: follow_references(object); break;
+        case Kind::kReferences: follow_references(object, cores_[i]); break;
         default: break;
       }
     }
@@ -50,46 +47,23 @@ class Follower {
   }
 
   Structure finish() {
-    for (std::uint32_t type = 0; type < result_.groups.size(); ++type)
-      result_.groups[type].objects.reserve(base_.groups[type].objects.size() + 16);
-    result_.objects.reserve(found_.size());
-    std::uint32_t before = kNone;  // slot of the object before
-    for (std::uint32_t word = 0; word < result_.starts.size(); ++word) {
-      result_.starts[word].before = static_cast<std::uint32_t>(result_.objects.size()) + (before != kNone ? 1u : 0u);
-      for (std::uint64_t bits = result_.starts[word].bits; bits != 0; bits &= bits - 1) {
-        const std::uint32_t start = 128 * word + 2 * static_cast<std::uint32_t>(std::countr_zero(bits));
-        if (before != kNone) add(before, start);
-        before = slots_[start / 2];
-      }
+    result_.assemble(found_);
+    result_.count_rows();
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      const std::uint32_t start = found_[i].start, room = result_.starts.next(start) - start;
+      if (start != 0 && room > cores_[i] + 11) n_unexplained_ += room - cores_[i] - 11;
     }
-    if (before != kNone) add(before, size_);
-    for (std::uint32_t type = 0; type < result_.groups.size(); ++type)
-      result_.groups[type].count_rows(result_.types()[type]);
     return std::move(result_);
   }
   // Bytes behind objects that are more than padding.
   std::uint64_t n_unexplained() const { return n_unexplained_; }
 
  private:
-  struct Found {
-    std::uint32_t start;
-    std::uint32_t type;
-    std::uint32_t shape;
-    std::uint32_t core;  // bytes it needs
-  };
-
-  void add(std::uint32_t slot, std::uint32_t end) {
-    const Found& object = found_[slot];
-    result_.add(object.type, {object.start, end, object.shape});
-    const std::uint32_t room = end - object.start;
-    n_unexplained_ += object.start != 0 && room > object.core + 11 ? room - object.core - 11 : 0;
-  }
-
-  bool is_claimed(std::uint32_t start) const { return (result_.starts[start / 128].bits >> (start / 2 % 64) & 1) != 0; }
+  bool is_claimed(std::uint32_t start) const { return claimed_.has(start); }
   void claim(std::uint32_t start, std::uint32_t type, std::uint32_t shape, std::uint32_t core = 4) {
-    result_.starts[start / 128].bits |= std::uint64_t{1} << (start / 2 % 64);
-    slots_[start / 2] = static_cast<std::uint32_t>(found_.size());
-    found_.push_back({start, type, shape, core});
+    claimed_.add(start);
+    found_.push_back({start, type, shape});
+    cores_.push_back(core);
   }
   // Where the reference at `position` leads, or kNone. Requires: position + 4 <= size.
   std::uint32_t target_of(std::uint32_t position) const {
@@ -145,6 +119,7 @@ class Follower {
       std::optional<Shape> read = read_shape(vtable, n_read);
       if (!read) return kNone;
       known.shape = add_shape(type, std::move(*read));
+      if (known.shape == kNone) return kNone;
     }
     if (!is_claimed(position)) claim(position, 1, known.shape, size);
     return known.shape;
@@ -171,6 +146,7 @@ class Follower {
     return true;
   }
   std::uint32_t add_shape(std::uint32_t type, Shape shape) {
+    if (result_.types().size() + result_.shapes().size() == kMaxTags) return kNone;
     if (own_schema_ == nullptr) {
       own_schema_ = std::make_shared<Schema>(*result_.schema);
       result_.schema = own_schema_;
@@ -201,11 +177,10 @@ class Follower {
       claim_child(target_of(object.start + offset), type);
     }
   }
-  void follow_references(const Found& object) {
+  void follow_references(const Found& object, std::uint32_t core) {
     const std::uint32_t element = result_.types()[object.type].element;
     if (element == kNone) return;
-    for (std::uint32_t at = object.start + 4; at < object.start + object.core; at += 4)
-      claim_child(target_of(at), element);
+    for (std::uint32_t at = object.start + 4; at < object.start + core; at += 4) claim_child(target_of(at), element);
   }
 
   struct Known {
@@ -219,8 +194,9 @@ class Follower {
   std::uint32_t size_;
   Structure result_;
   std::shared_ptr<Schema> own_schema_;
-  std::unique_ptr<std::uint32_t[]> slots_;  // [starts / 2] in found_, where one starts
+  Starts claimed_;
   std::vector<Found> found_;
+  std::vector<std::uint32_t> cores_;     // [found_] bytes it needs
   std::vector<References> references_;   // [shapes]
   std::vector<std::uint32_t> from_end_;  // [shapes] bytes from the vtable in the baseline to the end
   std::vector<std::uint32_t> taken_;     // [shapes] where the vtable is in the target, or kNone
@@ -236,7 +212,7 @@ std::optional<Structure> follow(const Structure& base, BytesView baseline, Bytes
   if (baseline.size() < 8) return std::nullopt;
   const std::uint32_t root = load32(baseline.data());
   if (root >= baseline.size()) return std::nullopt;
-  const RankedObject& root_table = base.objects[base.object_at(root)];
+  const Object root_table = base.object(root);
   if (base.types()[root_table.type].kind != Kind::kTable) return std::nullopt;
   Follower follower(base, target);
   if (!follower.run(root_table.type)) return std::nullopt;

@@ -14,34 +14,28 @@ namespace {
 
 constexpr std::uint32_t kMany = 0xfffffffe;  // no single one
 
+std::vector<Object> objects_of(const Structure& structure) {
+  std::vector<Object> objects;
+  objects.reserve(structure.n_objects());
+  structure.for_each(0, structure.size_bytes, [&](const Object& object) { objects.push_back(object); });
+  return objects;
+}
+
 std::uint64_t hash_of(const std::byte* bytes, std::size_t size, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes, size, seed);
 }
 
-// Longest strictly increasing subsequence of `values`, as flags.
-std::vector<bool> increasing(const std::vector<std::uint32_t>& values) {
-  std::vector<std::uint32_t> tails, previous(values.size(), kNone);
-  for (std::uint32_t i = 0; i < values.size(); ++i) {
-    const auto at = std::lower_bound(tails.begin(), tails.end(), values[i],
-                                     [&](std::uint32_t t, std::uint32_t v) { return values[t] < v; });
-    if (at != tails.begin()) previous[i] = *(at - 1);
-    if (at == tails.end()) {
-      tails.push_back(i);
-    } else {
-      *at = i;
-    }
-  }
-  std::vector<bool> is_in(values.size());
-  for (std::uint32_t i = tails.empty() ? kNone : tails.back(); i != kNone; i = previous[i]) is_in[i] = true;
-  return is_in;
-}
-
 class Matcher {
  public:
-  Matcher(const Structure& base, BytesView baseline, const Structure& target, BytesView bytes, Arrangement& plan)
-      : base_(base), baseline_(baseline), target_(target), bytes_(bytes), plan_(plan) {}
+  Matcher(const Structure& base, BytesView baseline, const Structure& target, BytesView bytes)
+      : base_(base),
+        baseline_(baseline),
+        target_(target),
+        bytes_(bytes),
+        old_objects_(objects_of(base)),
+        objects_(objects_of(target)) {}
 
-  Wishes run(bool is_followed) {
+  Matches run(bool is_followed) {
     if (is_followed) {
       types_.resize(target_.types().size());
       std::iota(types_.begin(), types_.end(), 0u);
@@ -50,15 +44,25 @@ class Matcher {
     }
     map_shapes();
     find_sources();
-    return make_wishes();
+    Matches matches;
+    matches.list.reserve(n_target());
+    for (std::uint32_t i = 0; i < n_target(); ++i) {
+      Match& match = matches.list.emplace_back();
+      match.object = objects_[i];
+      match.object.type = type_of(i);
+      if (sources_[i] != kNone) match.source = old_objects_[sources_[i]].start;
+    }
+    matches.schema = target_.schema;
+    matches.same_shape = std::move(same_shape_);
+    return matches;
   }
 
  private:
-  std::uint32_t n_base() const { return static_cast<std::uint32_t>(base_.objects.size()); }
-  std::uint32_t n_target() const { return static_cast<std::uint32_t>(target_.objects.size()); }
+  std::uint32_t n_base() const { return static_cast<std::uint32_t>(old_objects_.size()); }
+  std::uint32_t n_target() const { return static_cast<std::uint32_t>(objects_.size()); }
   // Type in the baseline of an object of the target, or kNone.
-  std::uint32_t type_of(std::uint32_t object) const { return types_[target_.objects[object].type]; }
-  static std::uint32_t size_of(const Object& object) { return object.end - object.start; }
+  std::uint32_t type_of(std::uint32_t object) const { return types_[objects_[object].type]; }
+  static std::uint32_t size_of(const Object& object) { return object.size(); }
 
   // The types that are reached by the same fields from the root.
   void map_types() {
@@ -68,7 +72,7 @@ class Matcher {
     if (!base_.is_flatbuffer || !target_.is_flatbuffer) return;
     const auto root = [](const Structure& structure, BytesView bytes) {
       const std::uint32_t at = load32(bytes.data());
-      return at < bytes.size() ? structure.objects[structure.object_at(at)].type : kNone;
+      return at < bytes.size() ? structure.object(at).type : kNone;
     };
     std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs{{root(target_, bytes_), root(base_, baseline_)}};
     while (!pairs.empty()) {
@@ -104,9 +108,6 @@ class Matcher {
       }
     }
   }
-  static bool is_same(const Shape& a, const Shape& b) {
-    return a.size == b.size && a.table_size == b.table_size && a.offsets == b.offsets;
-  }
 
   // --- what belongs together ------------------------------------------------------------------------------
 
@@ -138,8 +139,8 @@ class Matcher {
   }
   // Whether the two are the same but for their places.
   bool is_equal(std::uint32_t object_index, std::uint32_t source) {
-    const RankedObject& mine = target_.objects[object_index];
-    const RankedObject& other = base_.objects[source];
+    const Object& mine = objects_[object_index];
+    const Object& other = old_objects_[source];
     if (types_[mine.type] != other.type) return false;
     const std::uint32_t size = size_of(mine);
     const std::byte* a = bytes_.data() + mine.start;
@@ -172,12 +173,11 @@ class Matcher {
   }
 
   // The same for objects that differ only in places.
-  std::uint64_t content_hash(const Structure& structure, const std::byte* bytes, std::uint32_t index,
+  std::uint64_t content_hash(const Structure& structure, const std::byte* bytes, const Object& object,
                              std::uint32_t type) {
-    const Object& object = structure.object(index);
-    const Type& own = structure.types()[structure.objects[index].type];
+    const Type& own = structure.types()[object.type];
     const std::byte* at = bytes + object.start;
-    const std::uint32_t size = object.end - object.start;
+    const std::uint32_t size = object.size();
     switch (own.kind) {
       case Kind::kTable: {
         const Shape& shape = structure.shapes()[object.shape];
@@ -211,7 +211,7 @@ class Matcher {
     is_used_[source] = true;
   }
   bool can_be(std::uint32_t object, std::uint32_t source) const {
-    return !is_used_[source] && type_of(object) == base_.objects[source].type;
+    return !is_used_[source] && type_of(object) == old_objects_[source].type;
   }
 
   // Pairs equal objects in order, from the front. Where the two differ it looks a little ahead for where they agree
@@ -270,11 +270,12 @@ class Matcher {
     std::unordered_map<std::uint64_t, Seen> seen;
     const auto note = [](std::uint32_t& which, std::uint32_t index) { which = which == kNone ? index : kMany; };
     for (std::uint32_t i = 0; i < n_base(); ++i) {
-      if (!is_used_[i]) note(seen[content_hash(base_, baseline_.data(), i, base_.objects[i].type)].in_base, i);
+      if (!is_used_[i])
+        note(seen[content_hash(base_, baseline_.data(), old_objects_[i], old_objects_[i].type)].in_base, i);
     }
     for (std::uint32_t i = 0; i < n_target(); ++i) {
       if (sources_[i] != kNone || type_of(i) == kNone) continue;
-      note(seen[content_hash(target_, bytes_.data(), i, type_of(i))].in_target, i);
+      note(seen[content_hash(target_, bytes_.data(), objects_[i], type_of(i))].in_target, i);
     }
     for (const auto& [hash, both] : seen) {
       if (both.in_target < kMany && both.in_base < kMany && can_be(both.in_target, both.in_base))
@@ -303,283 +304,34 @@ class Matcher {
     // What is alone in its type on both sides.
     for (std::uint32_t i = 0; i < n_target(); ++i) {
       if (sources_[i] != kNone || type_of(i) == kNone) continue;
-      const std::vector<Object>& objects = base_.groups[type_of(i)].objects;
-      if (objects.size() != 1) continue;
-      const std::uint32_t source = base_.object_at(objects[0].start);
+      const std::vector<std::uint32_t>& starts = base_.groups[type_of(i)].starts;
+      if (starts.size() != 1) continue;
+      const std::uint32_t source = base_.starts.index_of(starts[0]);
       if (can_be(i, source)) set(i, source);
     }
   }
   static constexpr std::uint32_t kLookAhead = 24;
   static constexpr std::uint32_t kAgreement = 3;
 
-  // --- how to say it --------------------------------------------------------------------------------------
-
-  // Which objects of the target come in the order of their sources.
-  std::vector<bool> find_order() const {
-    std::vector<bool> in_order(n_target());
-    std::uint32_t last = 0;
-    bool is_sorted = true;
-    for (std::uint32_t i = 0; i < n_target(); ++i) {
-      if (sources_[i] == kNone) continue;
-      is_sorted = is_sorted && sources_[i] >= last;
-      last = sources_[i];
-      in_order[i] = true;
-    }
-    if (is_sorted) return in_order;
-    std::vector<std::uint32_t> values, owners;
-    for (std::uint32_t i = 0; i < n_target(); ++i) {
-      if (sources_[i] == kNone) continue;
-      values.push_back(sources_[i]);
-      owners.push_back(i);
-    }
-    const std::vector<bool> is_increasing = increasing(values);
-    for (std::size_t i = 0; i < owners.size(); ++i) in_order[owners[i]] = is_increasing[i];
-    return in_order;
-  }
-
-  Wishes make_wishes() {
-    const std::vector<bool> in_order = find_order();
-    std::vector<std::uint32_t> last_source(base_.types().size(), kNone);
-    Wishes wishes;
-    wishes.list.reserve(n_target());
-    plan_.placed.reserve(n_target());
-    for (std::uint32_t i = n_target(); i-- > 0;) {
-      const RankedObject& object = target_.objects[i];
-      const std::uint32_t type = type_of(i);
-      Wish wish;
-      wish.source = sources_[i];
-      if (wish.source != kNone) {
-        wish.how = in_order[i] ? Wish::How::kInOrder : Wish::How::kJump;
-      } else if (type != kNone && type != 0) {
-        wish.how = Wish::How::kFresh;
-        if (!wishes.list.empty() && wishes.list.back().how == Wish::How::kFresh && wishes.list.back().source > 0 &&
-            base_.objects[wishes.list.back().source - 1].type == type) {
-          wish.source = wishes.list.back().source - 1;
-        } else if (last_source[type] != kNone) {
-          wish.source = last_source[type];
-        } else if (!base_.groups[type].objects.empty()) {
-          wish.source = base_.object_at(base_.groups[type].objects.back().start);
-        }
-      }
-      Placed placed;
-      if (!is_fresh_or_none(wish) && is_as_before(object, wish.source, placed)) {
-        plan_.push(placed);
-        last_source[type] = wish.source;
-        wishes.list.push_back(wish);
-        continue;
-      }
-      const bool is_fresh = wish.how == Wish::How::kFresh;
-      overrides_ = Overrides{};
-      const bool is_placed = wish.source != kNone && describe(object, i, wish.source) &&
-                             plan_.place(wish.source, is_fresh, overrides_, object.end, placed) &&
-                             pad(object, wish.source, is_fresh, placed);
-      if (!is_placed) {
-        put_raw(object, wishes);
-        continue;
-      }
-      plan_.push(placed);
-      last_source[type] = wish.source;
-      if (overrides_.any()) {
-        wish.overrides = static_cast<std::uint32_t>(wishes.overrides.size());
-        wishes.overrides.push_back(std::move(overrides_));
-      }
-      wishes.list.push_back(wish);
-    }
-    return wishes;
-  }
-  static bool is_fresh_or_none(const Wish& wish) { return wish.source == kNone || wish.how == Wish::How::kFresh; }
-  // Whether the object is where place() would put its source without any override; most are, and this is quicker.
-  bool is_as_before(const RankedObject& object, std::uint32_t source_index, Placed& placed) const {
-    const RankedObject& source = base_.objects[source_index];
-    const std::uint32_t size = size_of(object);
-    // Equally far from the multiples of 8 on both sides.
-    if (size != size_of(source) || (object.end - source.end) % 8 != 0) return false;
-    const Type& type = base_.types()[source.type];
-    std::uint64_t core = 0;
-    bool is_aligned = false;
-    placed.count = 0;
-    if (type.kind == Kind::kTable) {
-      if (same_shape_[object.shape] != source.shape) return false;
-      core = base_.shapes()[source.shape].table_size;
-    } else if (type.kind == Kind::kText || type.kind == Kind::kData) {
-      if (size < 4) return false;
-      placed.count = load32(bytes_.data() + object.start);
-      if (placed.count != load32(baseline_.data() + source.start)) return false;
-      core = type.kind == Kind::kText ? std::uint64_t{5} + placed.count : 4 + std::uint64_t{type.stride} * placed.count;
-      is_aligned = type.is_aligned;
-    } else {
-      return false;
-    }
-    if (core > object.end) return false;
-    const std::uint32_t start = object.end - static_cast<std::uint32_t>(core);
-    if ((is_aligned && start >= 4 ? (start + 4) / 8 * 8 - 4 : start / 4 * 4) != object.start) return false;
-    placed.start = object.start;
-    placed.end = object.end;
-    placed.type = source.type;
-    placed.shape = source.shape;
-    placed.source = source_index;
-    return true;
-  }
-  // Neighbouring raw bytes are one object.
-  void put_raw(const Object& object, Wishes& wishes) {
-    if (!wishes.list.empty() && wishes.list.back().how == Wish::How::kRaw) {
-      plan_.placed.back().start = object.start;
-      return;
-    }
-    Placed placed;
-    placed.start = object.start;
-    placed.end = object.end;
-    plan_.push(placed);
-    wishes.list.push_back({kNone, kNone, Wish::How::kRaw});
-  }
-
-  // What is other than the arrangement would expect. False: it cannot be said.
-  bool describe(const RankedObject& object, std::uint32_t index, std::uint32_t source_index) {
-    const std::uint32_t type = type_of(index), size = size_of(object);
-    const std::byte* at = bytes_.data() + object.start;
-    const RankedObject& source = base_.objects[source_index];
-    Overrides& overrides = overrides_;
-    switch (base_.types()[type].kind) {
-      case Kind::kOther: return true;
-      case Kind::kVTable: {
-        if (size < target_.shapes()[object.shape].size) return false;
-        if (same_shape_[object.shape] == source.shape) return true;
-        // The new ones are named in their order.
-        if (n_fresh_vtables_ >= plan_.fresh_shapes.size()) return false;
-        const std::uint32_t next = plan_.fresh_shapes[n_fresh_vtables_];
-        if (!is_same(plan_.shapes()[next], target_.shapes()[object.shape])) return false;
-        ++n_fresh_vtables_;
-        overrides.reshapes = true;
-        overrides.shape = next;
-        return true;
-      }
-      case Kind::kTable: {
-        const Shape& shape = target_.shapes()[object.shape];
-        if (size < shape.table_size) return false;
-        std::uint32_t& same = same_shape_[object.shape];
-        if (same == plan_.expected_shape(source_index, object.end)) return true;
-        overrides.reshapes = true;
-        overrides.adds_shape = same == kNone;
-        if (same == kNone) {
-          Shape added;
-          added.size = shape.size;
-          added.table_size = shape.table_size;
-          added.offsets = shape.offsets;
-          added.widths = shape.widths;
-          added.present = shape.present;
-          same = plan_.add_shape(type, std::move(added));
-        }
-        overrides.shape = same;
-        return true;
-      }
-      case Kind::kText: {
-        if (size < 5) return false;
-        overrides.count = load32(at);
-        overrides.resizes = overrides.count != plan_.old_count(source);
-        return overrides.count <= size - 5;
-      }
-      case Kind::kReferences: {
-        if (size < 4) return false;
-        overrides.count = load32(at);
-        overrides.resizes = overrides.count != plan_.expected_count(source_index);
-        return overrides.count <= (size - 4) / 4;
-      }
-      case Kind::kData: {
-        if (size < 4) return false;
-        const std::uint32_t count = load32(at), old_count = plan_.old_count(source);
-        if (count == old_count) return true;
-        overrides.resizes = true;
-        overrides.splices = splice(base_.types()[type].stride, baseline_.data() + source.start + 4, old_count,
-                                   size_of(source) - 4, at + 4, count, size - 4);
-        return true;
-      }
-    }
-    return false;
-  }
-  // The padding that is left to say. False: it would be negative.
-  bool pad(const Object& object, std::uint32_t source, bool is_fresh, Placed& placed) {
-    if (placed.start == object.start) return true;
-    // How far from where it would be without padding.
-    overrides_.pads = true;
-    overrides_.padding = 0;
-    if (!plan_.place(source, is_fresh, overrides_, object.end, placed) || placed.start < object.start) return false;
-    if (placed.start == object.start) return true;
-    overrides_.padding = placed.start - object.start;
-    return plan_.place(source, is_fresh, overrides_, object.end, placed) && placed.start == object.start;
-  }
-
-  // Which elements came and went: those that occur once on both sides stay, in order.
-  static std::vector<Splice> splice(std::uint32_t stride, const std::byte* old_bytes, std::uint32_t old_count,
-                                    std::uint32_t old_room, const std::byte* bytes, std::uint32_t count,
-                                    std::uint32_t room) {
-    std::vector<Splice> splices;
-    if (stride == 0 || std::uint64_t{stride} * old_count > old_room || std::uint64_t{stride} * count > room)
-      return splices;
-    std::uint32_t head = 0, tail = 0;
-    const std::uint32_t most = std::min(old_count, count);
-    const auto same = [&](std::uint32_t a, std::uint32_t b) {
-      return std::memcmp(old_bytes + std::size_t{a} * stride, bytes + std::size_t{b} * stride, stride) == 0;
-    };
-    while (head < most && same(head, head)) ++head;
-    while (tail < most - head && same(old_count - 1 - tail, count - 1 - tail)) ++tail;
-    std::unordered_map<std::uint64_t, std::pair<std::uint32_t, std::uint32_t>> seen;
-    const auto note = [](std::uint32_t& which, std::uint32_t index) { which = which == kNone ? index : kMany; };
-    const auto entry = [&](const std::byte* from, std::uint32_t i) -> auto& {
-      return seen.try_emplace(hash_of(from + std::size_t{i} * stride, stride, 0), kNone, kNone).first->second;
-    };
-    for (std::uint32_t i = head; i < old_count - tail; ++i) note(entry(old_bytes, i).first, i);
-    for (std::uint32_t i = head; i < count - tail; ++i) note(entry(bytes, i).second, i);
-    std::vector<std::uint32_t> olds, news;
-    for (std::uint32_t i = head; i < count - tail; ++i) {
-      const auto& [old_index, new_index] = entry(bytes, i);
-      if (new_index != i || old_index >= kMany) continue;
-      olds.push_back(old_index);
-      news.push_back(i);
-    }
-    const std::vector<bool> stays = increasing(olds);
-    std::uint32_t old_at = 0, at = 0, copied = 0;
-    // Up to an element that both have: as many as on both sides were changed, the rest came or went.
-    const auto up_to = [&](std::uint32_t old_to, std::uint32_t to) {
-      const std::uint32_t old_n = old_to - old_at, n = to - at, both = std::min(old_n, n);
-      if (old_n != n) {
-        splices.push_back({copied + both, old_n - both, n - both});
-        copied = 0;
-      } else {
-        copied += both;
-      }
-      old_at = old_to;
-      at = to;
-    };
-    up_to(head, head);
-    for (std::size_t i = 0; i < olds.size(); ++i) {
-      if (!stays[i]) continue;
-      up_to(olds[i], news[i]);
-      up_to(olds[i] + 1, news[i] + 1);
-    }
-    up_to(old_count - tail, count - tail);
-    return splices;
-  }
-
   const Structure& base_;
   BytesView baseline_;
   const Structure& target_;
   BytesView bytes_;
-  Arrangement& plan_;
+  std::vector<Object> old_objects_;        // of the baseline
+  std::vector<Object> objects_;            // of the target
   std::vector<std::uint32_t> types_;       // of the target: the baseline's, or kNone
-  std::vector<std::uint32_t> same_shape_;  // [shapes of the target] the arrangement's, once known
+  std::vector<std::uint32_t> same_shape_;  // [shapes of the target] the baseline's, or kNone
   std::vector<Values> values_;             // [shapes of the baseline]
   std::vector<std::uint32_t> sources_;     // [objects of the target]
   std::vector<bool> is_used_;              // [objects of the baseline]
-  std::size_t n_fresh_vtables_ = 0;
-  Overrides overrides_;  // of the object at hand
   Bytes gathered_;
 };
 
 }  // namespace
 
-Wishes match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
-             bool is_followed, Arrangement& plan) {
-  return Matcher(base, baseline, target_structure, target, plan).run(is_followed);
+Matches match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+              bool is_followed) {
+  return Matcher(base, baseline, target_structure, target).run(is_followed);
 }
 
 }  // namespace libsync::codec

@@ -1,17 +1,29 @@
-// matcher.h: which objects of the baseline the objects of a target were: what an encoder wishes the arrangement to be.
-// Only a matter of size: any answer makes a valid patch.
+// matcher.h: which objects of the baseline the objects of a target were. Only a matter of size: any answer makes a
+// valid patch.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "codec/arrangement_coder.h"
 #include "codec/structure.h"
 
 namespace libsync::codec {
 
-// Places the objects of the target in `plan`, an arrangement of `base` and the target's size, from the end on.
+// An object of the target; or several that are in every way like neighbours in the baseline but for where they are and
+// what they hold, beginning with this one.
+struct Match {
+  Object object;                 // its type is the baseline's, or kNone
+  std::uint32_t source = kNone;  // start of what it was in the baseline; kNone: nothing
+  std::uint32_t n_objects = 1;
+};
+struct Matches {
+  std::vector<Match> list;                // front to back
+  std::shared_ptr<const Schema> schema;   // of the target
+  std::vector<std::uint32_t> same_shape;  // [shapes of it] those of the arrangement to come, as far as known
+};
+
 // `is_followed`: the target's types are those of `base`.
-Wishes match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
-             bool is_followed, Arrangement& plan);
+Matches match(const Structure& base, BytesView baseline, const Structure& target_structure, BytesView target,
+              bool is_followed);
 
 }  // namespace libsync::codec

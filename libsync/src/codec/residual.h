@@ -63,18 +63,21 @@ template <typename Coder>
 class ResidualCoder {
  public:
   // `bytes`: for a Decoder the prediction, which becomes the target; for an Encoder the target.
-  ResidualCoder(Coder& coder, Models& models, RowWork& work, const Schema* schema, std::byte* bytes)
-      : coder_(coder), models_(models), work_(work), schema_(schema), bytes_(bytes) {
-    models_.types.resize(schema->types.size());
+  // `structure`: of what the rows are counted in, the baseline or the target.
+  ResidualCoder(Coder& coder, Models& models, RowWork& work, const Structure& structure, std::byte* bytes)
+      : coder_(coder),
+        models_(models),
+        work_(work),
+        structure_(structure),
+        schema_(structure.schema.get()),
+        bytes_(bytes) {
+    models_.types.resize(schema_->types.size());
   }
-  // From now on, which has at least the shapes of the one before.
-  void use(const Schema* schema) { schema_ = schema; }
 
   // All rows of a type. `changes`: an Encoder's, by row, then column. Every stored entry is told before it changes.
   // False: malformed (Decoder).
   template <typename BeforeStore>
-  bool rows(std::uint32_t type_index, const Group& group, const std::vector<Change>& changes,
-            BeforeStore before_store) {
+  bool rows(std::uint32_t type_index, const Rows& rows, const std::vector<Change>& changes, BeforeStore before_store) {
     type_ = &schema_->types[type_index];
     model_ = &models_.types[type_index];
     coder_.begin(Part::kColumns, type_index);
@@ -85,17 +88,18 @@ class ResidualCoder {
       return true;
     }
     if constexpr (!Coder::kDecodes) choose(changes);
-    if (!code_columns(group)) return false;
+    if (!code_columns()) return false;
     coder_.begin(Part::kRows, type_index);
-    return code_rows(group, changes, before_store);
+    is_roomy_ = structure_.groups[type_index].is_roomy;
+    return code_rows(rows, changes, before_store);
   }
 
   // An object without a predecessor: every entry may differ from `prediction`.
-  void fresh_object(std::uint32_t type_index, const Object& object, const std::byte* prediction) {
-    coder_.begin(Part::kNewObjects, type_index);
-    const Type& type = schema_->types[type_index];
-    auto& fresh = models_.types[type_index].fresh;
-    const std::uint32_t n_rows = type.rows_of(object.end - object.start);
+  void fresh_object(const Object& object, const std::byte* prediction) {
+    coder_.begin(Part::kNewObjects, object.type);
+    const Type& type = schema_->types[object.type];
+    auto& fresh = models_.types[object.type].fresh;
+    const std::uint32_t n_rows = type.rows_of(object.size());
     for (std::uint32_t row = 0; row < n_rows; ++row) {
       for_each_entry(type, schema_->shapes, object, row, [&](std::uint32_t column, Entry entry) {
         auto& [is_changed, values] = fresh[fresh_column(type, column)];
@@ -217,7 +221,7 @@ class ResidualCoder {
   // --- columns ----------------------------------------------------------------------------------------------
 
   // Fills work_.active: the columns that take part, ascending.
-  bool code_columns(const Group& group) {
+  bool code_columns() {
     std::vector<ColumnModel>& known = model_->columns;
     const std::size_t n_known = known.size();
     work_.active.clear();
@@ -254,7 +258,7 @@ class ResidualCoder {
       }
     }
     const bool is_new = n_known == 0 || coder_.bit(model_->is_new_column, !work_.new_columns.empty());
-    if (is_new && !code_new_columns(group)) return false;
+    if (is_new && !code_new_columns()) return false;
     for (ColumnModel& column : known) {
       if (column.was_active) work_.active.push_back({column.column, column.order, &column});
     }
@@ -263,12 +267,12 @@ class ResidualCoder {
     has_tails_ = !work_.active.empty() && work_.active.back().column >= kTailColumns;
     return !work_.active.empty();
   }
-  bool code_new_columns(const Group& group) {
+  bool code_new_columns() {
     const std::uint32_t n =
         coder_.number(models_.n_columns, static_cast<std::uint32_t>(work_.new_columns.size()) - 1) + 1;
     // Each is of at least one byte.
-    if (n > group.n_bytes - std::min<std::uint64_t>(group.n_bytes, model_->columns.size())) return false;
-    if (n > kMaxKnownColumns - models_.n_known_columns) return false;
+    const std::size_t most = std::min<std::size_t>(kMaxKnownColumns, structure_.size_bytes);
+    if (n > most - std::min(most, models_.n_known_columns)) return false;
     models_.n_known_columns += n;
     work_.new_columns.resize(n);
     std::vector<ColumnModel>& known = model_->columns;
@@ -293,20 +297,27 @@ class ResidualCoder {
   // --- rows -------------------------------------------------------------------------------------------------
 
   // What the row has of work_.active, ascending, into found_.
-  void find_entries(const Object& object, std::uint32_t row) {
+  void find_entries(std::uint32_t start, std::uint32_t row) {
     if (type_->kind == Kind::kTable) {
-      if (work_.plans.size() <= object.shape) work_.plans.resize(schema_->shapes.size());
-      RowPlan& plan = work_.plans[object.shape];
-      if (plan.stamp != model_->stamp) make_plan(plan, schema_->shapes[object.shape]);
-      const std::uint32_t size = object.end - object.start;
-      if (schema_->shapes[object.shape].table_size <= size &&
-          (size <= schema_->shapes[object.shape].table_size || !has_tails_)) {
+      const std::uint32_t shape_index =
+          structure_.tags[structure_.starts.index_of(start)] - static_cast<std::uint32_t>(schema_->types.size());
+      const Shape& shape = schema_->shapes[shape_index];
+      if (work_.plans.size() <= shape_index) work_.plans.resize(schema_->shapes.size());
+      RowPlan& plan = work_.plans[shape_index];
+      if (plan.stamp != model_->stamp) make_plan(plan, shape);
+      bool is_plain = is_roomy_ && !has_tails_;
+      if (!is_plain) {
+        const std::uint32_t size = structure_.starts.next(start) - start;
+        is_plain = shape.table_size == size || (shape.table_size < size && !has_tails_);
+      }
+      if (is_plain) {
         found_ = plan.found.data();
         n_found_ = plan.found.size();
-        base_ = object.start;
+        base_ = start;
         return;
       }
     }
+    const Object object = structure_.object(start);
     work_.found.clear();
     base_ = 0;
     if (type_->kind == Kind::kTable) {
@@ -363,19 +374,19 @@ class ResidualCoder {
     std::size_t object = 0;
     std::uint32_t first_row = 0;  // of the object, in the type
   };
-  void go_to(Place& place, const Group& group, std::uint32_t row) const {
+  void go_to(Place& place, const Rows& rows, std::uint32_t row) const {
     if (type_->has_one_row()) {
       place.object = place.first_row = row;
       return;
     }
-    for (std::uint32_t n = 0; place.first_row + (n = rows_in(group.objects[place.object])) <= row; ++place.object) {
+    for (std::uint32_t n = 0; place.first_row + (n = rows_in(rows.starts[place.object])) <= row; ++place.object) {
       place.first_row += n;
     }
   }
-  std::uint32_t rows_in(const Object& object) const { return type_->rows_of(object.end - object.start); }
+  std::uint32_t rows_in(std::uint32_t start) const { return type_->rows_of(structure_.starts.next(start) - start); }
 
   template <typename BeforeStore>
-  bool code_rows(const Group& group, const std::vector<Change>& changes, BeforeStore before_store) {
+  bool code_rows(const Rows& rows, const std::vector<Change>& changes, BeforeStore before_store) {
     std::vector<Motion>& motions = model_->motions;
     std::uint32_t n_moved = 0;  // rows
     for (std::size_t i = 0; i < motions.size(); ++i)
@@ -383,7 +394,7 @@ class ResidualCoder {
     if constexpr (!Coder::kDecodes) find_told(changes);
     const std::uint32_t least = motions.empty() ? 1 : 0;
     const std::uint32_t n_told = count(static_cast<std::uint32_t>(work_.told.size()) - least) + least;
-    std::uint32_t n_others = group.n_rows - n_moved;  // that the last step did not change, from `row` on
+    std::uint32_t n_others = rows.n - n_moved;  // that the last step did not change, from `row` on
     if (n_told > n_others) return false;
     is_predicting_ = std::any_of(work_.active.begin(), work_.active.end(),
                                  [](const ActiveColumn& a) { return a.order != Order::kStays; });
@@ -402,8 +413,8 @@ class ResidualCoder {
       while (end < motions.size() && motions[end].row == row) ++end;
       bool is_again = false;
       const auto find = [&] {
-        go_to(place, group, row);
-        find_entries(group.objects[place.object], row - place.first_row);
+        go_to(place, rows, row);
+        find_entries(rows.starts[place.object], row - place.first_row);
       };
       if constexpr (!Coder::kDecodes) {
         find();
@@ -436,8 +447,8 @@ class ResidualCoder {
         if (!moved_row()) return false;
       }
       row += gap;
-      go_to(place, group, row);
-      find_entries(group.objects[place.object], row - place.first_row);
+      go_to(place, rows, row);
+      find_entries(rows.starts[place.object], row - place.first_row);
       if (!code_row(row, changes, at, m, m, before_store)) return false;
       ++row;
     }
@@ -586,6 +597,7 @@ class ResidualCoder {
   Coder& coder_;
   Models& models_;
   RowWork& work_;
+  const Structure& structure_;
   const Schema* schema_;
   std::byte* bytes_;
   // Of the type at hand.
@@ -594,6 +606,7 @@ class ResidualCoder {
   std::size_t last_choice_ = 0;
   bool is_predicting_ = false;
   bool has_tails_ = false;
+  bool is_roomy_ = false;
   std::size_t n_motions_ = 0;
   // Of the row at hand.
   const FoundEntry* found_ = nullptr;

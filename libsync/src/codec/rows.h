@@ -5,11 +5,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "codec/structure.h"
 
 namespace libsync::codec {
+
+// Objects of a type whose rows are counted together: all of them, or those with a predecessor.
+struct Rows {
+  std::span<const std::uint32_t> starts;
+  std::uint32_t n = 0;
+};
+inline Rows rows_of(const Group& group) { return {group.starts, group.n_rows}; }
 
 // What an entry of a row is: bytes [position, position + width), width 0: this row has no such column.
 struct Entry {

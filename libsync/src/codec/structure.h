@@ -4,14 +4,15 @@
 // A guess may be wrong (a number that looks like a reference): that costs bytes, never correctness.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "codec/starts.h"
 #include "libsync/types.h"
 
 namespace libsync::codec {
@@ -53,6 +54,10 @@ struct Shape {
       first_in_word;  // [words of 4 bytes of the table + 1] in by_offset: lanes that begin in it or after
 };
 
+inline bool is_same(const Shape& a, const Shape& b) {
+  return a.size == b.size && a.table_size == b.table_size && a.offsets == b.offsets;
+}
+
 enum class FieldKind : std::uint8_t { kUndecided, kScalar, kPending, kTable, kTables, kTexts, kText, kData };
 
 struct Field {
@@ -64,7 +69,10 @@ struct Field {
 struct Object {
   std::uint32_t start = 0;
   std::uint32_t end = 0;
+  std::uint32_t type = 0;
   std::uint32_t shape = kNone;  // of tables: their vtable; of vtables: themselves
+
+  std::uint32_t size() const { return end - start; }
 };
 
 // What objects of one meaning have in common.
@@ -94,29 +102,28 @@ struct Schema {
 
 // The objects of one type.
 struct Group {
-  std::vector<Object> objects;  // by position
-  std::uint64_t n_bytes = 0;    // of all objects
+  std::vector<std::uint32_t> starts;  // ascending
   std::uint32_t n_rows = 0;
-
-  void count_rows(const Type& type);
+  bool is_roomy = true;  // no table is smaller than its vtable says
 };
 
-struct RankedObject : Object {
-  std::uint32_t type = 0;
-  std::uint32_t rank = 0;  // in the type
-};
+// Types and vtables together: each has a tag.
+inline constexpr std::size_t kMaxTags = 65535;
+using Tag = std::uint16_t;
 
-// As std::popcount, which is a call where the processor is not known to have it.
-inline std::uint32_t count_bits(std::uint64_t bits) {
-  bits -= bits >> 1 & 0x5555555555555555;
-  bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
-  return static_cast<std::uint32_t>(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
-}
+// Of an object: where it begins, and what it is.
+struct Found {
+  std::uint32_t start;
+  std::uint32_t type;
+  std::uint32_t shape;
+};
 
 struct Structure {
   std::shared_ptr<const Schema> schema;
-  std::vector<Group> groups;          // [types]
-  std::vector<RankedObject> objects;  // by position; they cover the buffer without gaps
+  Starts starts;
+  std::vector<Tag> tags;      // [objects, by position] of a table: types + its shape; of others: their type
+  std::vector<Group> groups;  // [types]
+  std::vector<std::uint32_t> vtable_shapes;  // [groups[1].starts]
   std::uint32_t size_bytes = 0;
   bool is_flatbuffer = false;
   // Bytes that no object needs, where they are too many for padding. Only an encoder's measure.
@@ -124,28 +131,55 @@ struct Structure {
 
   const std::vector<Type>& types() const { return schema->types; }
   const std::vector<Shape>& shapes() const { return schema->shapes; }
-  const Object& object(std::uint32_t index) const { return objects[index]; }
-  // Index of the object that holds this byte. Requires: position < size_bytes.
-  std::uint32_t object_at(std::uint32_t position) const {
-    const Starts& word = starts[position / 128];
-    return word.before + count_bits(word.bits & (~std::uint64_t{0} >> (63 - position / 2 % 64))) - 1;
+  std::uint32_t n_objects() const { return static_cast<std::uint32_t>(tags.size()); }
+  // The object that holds this byte. Requires: position < size_bytes.
+  Object object(std::uint32_t position) const {
+    Object object;
+    object.start = starts.begin_of(position);
+    object.end = starts.next(position);
+    set_type(object, tags[starts.index_of(position)]);
+    return object;
   }
-  // Appends an object; in order of position, all of them. Then index().
-  void add(std::uint32_t type, Object object) {
-    objects.push_back({object, type, static_cast<std::uint32_t>(groups[type].objects.size())});
-    groups[type].objects.push_back(object);
+  Tag tag_of(std::uint32_t type, std::uint32_t shape) const {
+    return static_cast<Tag>(types()[type].kind == Kind::kTable ? types().size() + shape : type);
   }
-  void index();
+  std::uint32_t type_of(Tag tag) const { return tag < types().size() ? tag : shapes()[tag - types().size()].type; }
+  // From the tag of an object whose start is known.
+  void set_type(Object& object, Tag tag) const {
+    object.type = type_of(tag);
+    if (tag >= types().size()) object.shape = tag - static_cast<std::uint32_t>(types().size());
+    if (object.type == 1) object.shape = vtable_shapes[rank_of(1, object.start)];
+  }
+  // How many objects of a type begin before this position.
+  std::uint32_t rank_of(std::uint32_t type, std::uint32_t position) const;
+  // Calls visit(object) for all objects that begin in [begin, end), ascending.
+  template <typename Visit>
+  void for_each(std::uint32_t begin, std::uint32_t end, Visit visit) const {
+    if (begin >= end || tags.empty()) return;
+    std::uint32_t next = starts.has(begin) ? starts.index_of(begin) : starts.index_of(begin) + 1;
+    Object object{kNone, 0, 0, kNone};
+    const auto visit_until = [&](std::uint32_t start) {
+      if (object.start != kNone) {
+        object.end = start;
+        object.shape = kNone;
+        set_type(object, tags[next++]);
+        visit(static_cast<const Object&>(object));
+      }
+      object.start = start;
+    };
+    starts.for_each(begin, end, visit_until);
+    if (object.start != kNone) visit_until(starts.next(object.start));
+  }
+  // Fills all that follows from the objects, in any order, but for the rows. Requires: schema, size_bytes; each start
+  // once, one at 0 unless there are none at all.
+  void assemble(std::span<const Found> found);
+  void count_rows();
   // Without the schema, which is small and shared.
   std::size_t memory_bytes() const;
-
-  // Of 128 bytes: a bit for every second, an object starts there; and how many start before them.
-  struct Starts {
-    std::uint64_t bits = 0;
-    std::uint32_t before = 0;
-  };
-  std::vector<Starts> starts;
 };
+
+// Rows that `starts`, objects of a type, have together.
+std::uint32_t rows_in(const Structure& structure, std::uint32_t type, std::span<const std::uint32_t> starts);
 
 // Work: linear in the size of `bytes`, whatever they are.
 Structure find_structure(BytesView bytes);
@@ -160,6 +194,10 @@ inline std::uint32_t load16(const std::byte* at) {
   return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8;
 }
 inline std::uint32_t load32(const std::byte* at) { return load16(at) | load16(at + 2) << 16; }
+inline void store16(std::byte* at, std::uint32_t value) {
+  at[0] = static_cast<std::byte>(value);
+  at[1] = static_cast<std::byte>(value >> 8);
+}
 inline void store32(std::byte* at, std::uint32_t value) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<std::byte>(value >> (8 * i));
 }
