@@ -22,8 +22,10 @@ const kShown = 20;
 class Receiver {
   held: Snapshot;
   readonly #context: PatchContext;
+  readonly #reuseBytes: boolean;
 
   constructor(baseline: Uint8Array, reuseBytes: boolean) {
+    this.#reuseBytes = reuseBytes;
     this.held = makeSnapshot(reuseBytes ? baseline.slice() : baseline);
     this.#context = new PatchContext({ reuseBytes });
   }
@@ -39,7 +41,7 @@ class Receiver {
       if (!(thrown instanceof SyncError)) return thrown instanceof Error ? thrown.stack : String(thrown);
       error = errorNumber(thrown.code);
     }
-    if (error !== 0 || !this.#context.reusesBytes) {
+    if (error !== 0 || !this.#reuseBytes) {
       if (Buffer.compare(before.bytes, bytesBefore) !== 0) return "the baseline is no longer what it was";
     }
     if (error !== step.error) return `C++ said ${step.error}, TypeScript ${error}`;
