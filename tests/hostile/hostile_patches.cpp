@@ -186,9 +186,10 @@ std::vector<Case> make_cases(std::uint32_t n) {
     for (std::size_t at = 28; at < 28 + std::size_t{n}; ++at) target[at] ^= static_cast<std::byte>(1 + at % 120);
     return target;
   }()));
-  for (const std::uint32_t n_tables : {40, 400, 4000})
-    cases.push_back(
-        in_place("crowded tables: " + std::to_string(n_tables), test::crowded_layout(n_tables, n / 8 / 4), {}));
+  for (const std::uint32_t n_tables : {n / 4000, n / 400, n / 40}) {
+    const Bytes crowded = test::crowded_layout(n_tables, std::min(n / 32, 16000u));
+    cases.push_back(in_place("large tables four bytes apart: " + std::to_string(n_tables), crowded, {}));
+  }
   cases.push_back(in_place("text read over and over", test::costly_layout(3, 3, n / 2), {}));
   cases.push_back(in_place("references read over and over", test::costly_layout(60, n / 400, 8), {}));
   return cases;
