@@ -19,9 +19,10 @@ set(gnu $<CXX_COMPILER_ID:GNU>)
 set(clang $<CXX_COMPILER_ID:Clang>)
 
 # Warnings. g++ 12 calls the members of a moved std::variant uninitialized (GCC bug 80635); clang and the sanitizers
-# look for the real ones. A sanitizer changes what the optimizer sees, and so what it warns of: no errors there.
+# look for the real ones. A sanitizer changes what the optimizer sees, and so what it warns of, and clang has warnings of
+# its own: no errors there.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion $<${gnu}:-Wno-maybe-uninitialized>)
-if(NOT LIBSYNC_SANITIZE AND NOT DEFINED CMAKE_COMPILE_WARNING_AS_ERROR)
+if(NOT LIBSYNC_SANITIZE AND NOT LIBSYNC_COVERAGE AND NOT DEFINED CMAKE_COMPILE_WARNING_AS_ERROR)
   set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
 endif()
 
@@ -55,7 +56,17 @@ if(LIBSYNC_FUZZ)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     message(FATAL_ERROR "LIBSYNC_FUZZ needs clang: cmake --preset fuzz")
   endif()
-  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage inside the libraries, not only in the target
+  # Coverage inside the libraries, not only in the targets. Of edges, not of what is compared: the corpora hold the
+  # magic numbers, and calls at each comparison take a third of the time.
+  add_compile_options(-fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp,trace-div,trace-gep -O2)
+endif()
+
+if(LIBSYNC_COVERAGE)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "LIBSYNC_COVERAGE needs clang: cmake --preset coverage")
+  endif()
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping -O1 -Wno-unused-command-line-argument)
+  add_link_options(-fprofile-instr-generate)
 endif()
 
 # A compiled object does not depend on where the tree lies, so that one cache serves every build directory.

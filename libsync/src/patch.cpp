@@ -199,7 +199,7 @@ bool have_tables_moved(const codec::Structure& structure, BytesView baseline, By
         (most == nullptr || group.starts.size() > most->starts.size()))
       most = &group;
   }
-  if (most == nullptr) return false;
+  if (most == nullptr || most->starts.empty()) return false;
   for (std::size_t i = 0; i < kSamples; ++i) {
     const std::uint32_t start = most->starts[i * most->starts.size() / kSamples];
     if (codec::load32(baseline.data() + start) != codec::load32(target.data() + start)) return true;

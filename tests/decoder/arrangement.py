@@ -60,7 +60,7 @@ class Arrangement:
         self.new_vtables = []  # of placed tables; no object of the baseline is one
         self.old_vtables = {id(o.vtable) for o in structure.objects if o.type.kind == VTABLES}
         self.new_vtables_named = 0
-        self.splices = 0
+        self.left_new = (len(structure.data) + target_size) // 16 + 1024  # fresh and raw objects, splices
         self.placed = {}  # type -> how many
         self.last_source = {}  # type -> source of the last placed
         self.source = None  # of a continue
@@ -138,8 +138,14 @@ class Arrangement:
             if not self.is_fresh:
                 require(not self.used[self.source], "used twice")
                 self.used[self.source] = 1
+            else:
+                self.make_new(1)
             self.place(self.source, self.is_fresh)
             self.source -= 1
+
+    def make_new(self, n):
+        self.left_new -= n
+        require(self.left_new >= 0, "too much that is new")
 
     # What changes about it.
 
@@ -150,8 +156,7 @@ class Arrangement:
             change.count = self.number("C")
             return
         m = self.number("M")
-        self.splices += m
-        require(self.splices <= self.target_size, "too many splices")
+        self.make_new(m)
         change.splices = [(self.number("P"), self.number("R"), self.number("I")) for _ in range(m)]
 
     def decode_reshape(self):
@@ -192,6 +197,7 @@ class Arrangement:
     def decode_raw(self, n):
         require(self.change.is_nothing(), "a change of raw bytes")
         require(n <= self.end, "past the start")
+        self.make_new(1)
         o = Placed(self.structure.types[0], self.end, None)
         o.raw = self.stream.characters(self.models.characters, n)
         self.put_in_front(o, self.end - n)
@@ -201,6 +207,7 @@ class Arrangement:
         change, kind = self.change, s.type.kind
         o = Placed(s.type, self.end, source, is_fresh)
         require(change.vtable is None or kind in (TABLE, VTABLES), "reshape of neither table nor vtable")
+        require(change.vtable is None or kind == VTABLES or change.vtable.type is s.type, "a vtable of another type")
         require(change.count is None or kind in (STRING, *REFERENCES), "a count for what has none")
         require(change.splices is None or kind == DATA, "splices of no data")
         size = self.bytes_needed(s, o) + (change.padding or 0)

@@ -43,6 +43,8 @@ class Discovery(Recognition):
     # Claims.
 
     def make_type(self, kind):
+        if kind not in (OTHER, VTABLES):
+            self.charge(64)
         self.types.append(Type(len(self.types), kind))
         return self.types[-1]
 
@@ -66,6 +68,7 @@ class Discovery(Recognition):
             if slot.type is None:
                 slot.type = self.make_type(TABLE)
             slot.type.add_vtable(vtable)
+            self.charge(32)
             self.claim(vtable.position, self.types[1], vtable.z)
         elif slot.type is None:
             slot.type = vtable.type

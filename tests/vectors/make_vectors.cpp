@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "libsync/frame.h"
 #include "libsync/message.h"
 #include "libsync/patch.h"
+#include "unit/odd_layouts.h"
+#include "unit/random_world.h"
+#include "unit/scripted_patch.h"
 #include "unit/small_world.h"
 #include "unit/support.h"
 
@@ -182,8 +186,8 @@ void add_structured(std::vector<Object>& objects) {
 }
 
 // A world that goes on for some steps.
-template <typename Step>
-void add_chain(std::vector<Object>& objects, const std::string& name, test::SmallWorld world, int n_steps, Step step) {
+template <typename World, typename Step>
+void add_chain(std::vector<Object>& objects, const std::string& name, World world, int n_steps, Step step) {
   PatchContext sent, received;
   Bytes baseline = world.build();
   std::string after;
@@ -252,7 +256,82 @@ void add_chains(std::vector<Object>& objects) {
   }
 }
 
-std::vector<Object> patches() {
+// "7x3 5": 7 7 7 5.
+std::vector<std::uint32_t> read_values(std::istream& words) {
+  std::vector<std::uint32_t> values;
+  for (std::string word; words >> word;) {
+    const std::size_t times = word.find('x');
+    const auto value = static_cast<std::uint32_t>(std::stoul(word));
+    values.insert(values.end(), times == std::string::npos ? 1 : std::stoul(word.substr(times + 1)), value);
+  }
+  return values;
+}
+
+// Those of scripts.txt, which says what its lines are.
+void add_scripts(std::vector<Object>& objects, const std::string& path) {
+  std::ifstream file(path);
+  std::string name, after;
+  SnapshotPtr held;
+  PatchContext context;
+  int step = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty()) name.clear();
+    if (line.empty() || line[0] == '#') continue;
+    const std::size_t colon = line.find(':');
+    std::istringstream words(line.substr(colon == std::string::npos ? 0 : colon + 1));
+    if (name.empty()) {
+      name = "scripted: " + line;
+      after.clear();
+      context.close();
+      step = 0;
+    } else if (line.starts_with("bodies ")) {
+      held = Snapshot::copy_of(test::small_world(static_cast<std::uint32_t>(std::stoul(line.substr(7)))).build());
+    } else {
+      const bool is_moved = line.starts_with("moved ");
+      const test::ScriptedPatch scripted =
+          test::scripted_patch(*held, is_moved ? PatchKind::kMoved : PatchKind::kInPlace,
+                               is_moved ? std::stoul(line.substr(6)) : held->size_bytes(), read_values(words), context);
+      const std::string own = name + ", step " + std::to_string(step++);
+      objects.push_back(patch_object(own, held->bytes(), scripted.patch, after, &context));
+      if (scripted.target) held = Snapshot::copy_of(*scripted.target);
+      after = own;
+    }
+  }
+}
+
+// Schemas drawn at random, and bytes that no builder writes.
+void add_odd(std::vector<Object>& objects) {
+  for (int seed = 0; seed < 24; ++seed) {
+    Random random(static_cast<std::uint64_t>(seed));
+    test::RandomWorld world(random);
+    if (world.build().size() > 700) continue;
+    add_chain(objects, "chain: schema " + std::to_string(seed), world, 3,
+              [&](test::RandomWorld& w, int) { w.play(random); });
+  }
+  const std::pair<std::string, Bytes> layouts[] = {{"shared", test::shared_layout()},
+                                                   {"overlapping", test::overlapping_layout()},
+                                                   {"crowded", test::crowded_layout(3, 60)},
+                                                   {"too crowded", test::crowded_layout(20, 200)},
+                                                   {"costly", test::costly_layout(2, 6, 90, 2)},
+                                                   {"too costly", test::costly_layout(3, 50, 400, 2)}};
+  for (const auto& [name, baseline] : layouts) {
+    Random random(7);
+    const SnapshotPtr held = Snapshot::copy_of(baseline);
+    const std::uint32_t n = held->structure()->n_objects();
+    const test::ScriptedPatch all = test::scripted_patch(*held, PatchKind::kMoved, baseline.size() + 64, {0, n - 1});
+    objects.push_back(patch_object("odd: " + name + ", all again", baseline, all.patch));
+    for (int i = 0; i < 4; ++i) {
+      Bytes target = baseline;
+      for (int k = 0; k < 3; ++k)
+        target[test::pick(random, 0, target.size() - 1)] ^= static_cast<std::byte>(1u << test::pick(random, 0, 7));
+      if (i % 2 == 1)
+        target.insert(target.begin() + static_cast<std::ptrdiff_t>(target.size() / 8 * 4), 8, std::byte{});
+      objects.push_back(made_patch("odd: " + name + ", edit " + std::to_string(i), baseline, target));
+    }
+  }
+}
+
+std::vector<Object> patches(const std::string& folder) {
   Random random(2026);
   std::vector<Object> objects;
   const Bytes base = random_bytes(random, 600);
@@ -322,6 +401,8 @@ std::vector<Object> patches() {
   objects.push_back(patch_object("unknown flag", abc, bytes_of({10, 0, 0, 0, 0, 0, 0, 0, 0})));
   add_structured(objects);
   add_chains(objects);
+  add_scripts(objects, folder + "/scripts.txt");
+  add_odd(objects);
   return objects;
 }
 
@@ -455,7 +536,7 @@ int main(int argc, char** argv) {
   }
   const std::string folder = argv[1];
   write_file(folder + "/digests.json", digests());
-  write_file(folder + "/patches.json", patches());
+  write_file(folder + "/patches.json", patches(folder));
   write_file(folder + "/frames.json", frames());
   write_file(folder + "/messages.json", messages());
   return 0;

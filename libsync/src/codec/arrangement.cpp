@@ -97,6 +97,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   object.is_fresh = is_fresh;
   if (overrides.resizes && type.kind != Kind::kText && !type.has_length()) return false;
   if (overrides.reshapes && type.kind != Kind::kTable && type.kind != Kind::kVTable) return false;
+  if (overrides.reshapes && type.kind == Kind::kTable && shapes()[overrides.shape].type != from.type) return false;
   std::uint64_t core = 0;
   std::uint32_t align = 4;
   switch (type.kind) {

@@ -133,7 +133,7 @@ class ArrangementCoder {
           if (overrides.any()) return false;
           if constexpr (!Coder::kDecodes) count = end - out_.placed[next].start;
           count = coder_.number(counts, count - 1) + 1;
-          if (count > end || (end - count) % 2 != 0) return false;
+          if (count > end || (end - count) % 2 != 0 || !may_be_new(1)) return false;
           raw(end - count, end);
           end -= count;
           ++next;
@@ -161,7 +161,7 @@ class ArrangementCoder {
   bool is_used(std::uint32_t source) const { return (used_[source / 128] >> (source / 2 % 64) & 1) != 0; }
   void use(std::uint32_t source) { used_[source / 128] |= std::uint64_t{1} << (source / 2 % 64); }
   bool put(std::uint32_t source, bool is_fresh, Overrides& overrides, std::uint32_t& end) {
-    if (!is_fresh && is_used(source)) return false;
+    if (is_fresh ? !may_be_new(1) : is_used(source)) return false;
     Placed object;
     if constexpr (Coder::kDecodes) {
       if (end == 0 || !out_.place(source, is_fresh, overrides, end, object)) return false;
@@ -173,6 +173,14 @@ class ArrangementCoder {
     last_sources_.note(object.type, source);
     end = object.start;
     overrides = Overrides{};
+    return true;
+  }
+
+  // Whether so many more may be fresh, raw or splices: what costs a receiver work for next to no bytes of a patch.
+  bool may_be_new(std::uint32_t n) {
+    const std::uint64_t most = (std::uint64_t{out_.base.size_bytes} + out_.target_size) / 16 + 1024;
+    if (n > most - n_new_) return false;
+    n_new_ += n;
     return true;
   }
 
@@ -281,9 +289,7 @@ class ArrangementCoder {
     std::uint32_t n = 0;
     if constexpr (!Coder::kDecodes) n = static_cast<std::uint32_t>(wanted(wishes, next).splices.size());
     n = coder_.number(models_.n_splices, n);
-    // Each is of use for at least one byte.
-    if (n > out_.target_size - n_all_splices_) return false;
-    n_all_splices_ += n;
+    if (!may_be_new(n)) return false;
     for (std::uint32_t i = 0; i < n; ++i) {
       Splice splice;
       if constexpr (!Coder::kDecodes) splice = wanted(wishes, next).splices[i];
@@ -409,7 +415,7 @@ class ArrangementCoder {
   LastSources last_sources_;
   std::uint32_t from_ = kNone;  // next object of a jump or of what is fresh
   std::size_t n_placed_shapes_ = 0;
-  std::uint32_t n_all_splices_ = 0;
+  std::uint32_t n_new_ = 0;  // fresh and raw objects, and splices
 };
 
 }  // namespace libsync::codec

@@ -10,6 +10,9 @@ namespace libsync::codec {
 namespace {
 
 constexpr std::uint32_t kMaxStride = 256;
+// What a type and what a vtable costs, in bytes that are looked at.
+constexpr std::int64_t kTypeCost = 64;
+constexpr std::int64_t kVTableCost = 32;
 
 class Finder {
  public:
@@ -55,6 +58,7 @@ class Finder {
   static constexpr std::uint32_t kOther = 0;
   static constexpr std::uint32_t kVTables = 1;
   std::uint32_t new_type(Kind kind) {
+    if (kind != Kind::kOther && kind != Kind::kVTable) work_left_ -= kTypeCost;
     schema_.types.emplace_back().kind = kind;
     found_.resize(schema_.types.size());
     type_slots_.resize(schema_.types.size());
@@ -152,6 +156,7 @@ class Finder {
     if (shape.type == kNone) {
       if (type == kNone) type = new_type(Kind::kTable);
       shape.type = type;
+      work_left_ -= kVTableCost;
       schema_.types[type].shapes.push_back(index);
       type_slots_[type].push_back({{}, 0, shape.present});
       shape_slot_[index] = static_cast<std::uint32_t>(schema_.types[type].shapes.size() - 1);
@@ -193,7 +198,7 @@ class Finder {
     const std::uint32_t count = load32(bytes_ + start);
     cover(start, std::uint64_t{start} + 4 + 4 * std::uint64_t{count});
     std::uint32_t element = schema_.types[type].element;
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = 0; i < count && work_left_ >= 0; ++i) {
       const std::uint32_t target = target_of(start + 4 + 4 * i);
       if (texts) {
         claim_text(target, element);

@@ -101,8 +101,10 @@ class Matcher {
       if (types_[type] == kNone) continue;
       const std::vector<std::uint32_t>& known = base_.types()[types_[type]].shapes;
       for (const std::uint32_t shape : target_.types()[type].shapes) {
-        if (target_.schema == base_.schema || (types_[type] == type && shape < base_.shapes().size() &&
-                                               is_same(target_.shapes()[shape], base_.shapes()[shape]))) {
+        // Types may share a vtable's content, but not a vtable.
+        if (target_.schema == base_.schema ||
+            (types_[type] == type && shape < base_.shapes().size() && base_.shapes()[shape].type == type &&
+             is_same(target_.shapes()[shape], base_.shapes()[shape]))) {
           same_shape_[shape] = shape;
           continue;
         }
