@@ -233,9 +233,9 @@ describe("findStructure", () => {
   });
 
   test("findStructure: with more than 65,535 types and vtables a baseline is one object", () => {
-    /** A vector of tables without fields, each with a vtable of its own. */
+    /** A vector of tables without fields, each with a vtable of its own, and zeros that pay for looking at these. */
     const tablesWithVTables = (n: number) => {
-      const bytes = new Uint8Array(24 + 12 * n);
+      const bytes = new Uint8Array(24 + 52 * n);
       const view = new DataView(bytes.buffer);
       view.setUint32(0, 12, true);
       for (const [at, value] of [6, 8, 4].entries()) view.setUint16(4 + 2 * at, value, true);

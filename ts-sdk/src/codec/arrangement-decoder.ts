@@ -47,7 +47,8 @@ export class ArrangementDecoder {
   /** Next object of a jump or of what is fresh. */
   #from = kNone;
   #nPlacedShapes = 0;
-  #nAllSplices = 0;
+  /** How many more may be fresh, raw or splices. */
+  #newLeft: number;
 
   /** `bytes`: the target. Raw bytes are written to it. */
   constructor(models: Models, arrangement: Arrangement, bytes: Uint8Array, characters: TextReader) {
@@ -58,6 +59,8 @@ export class ArrangementDecoder {
     this.#bytes = bytes;
     this.#characters = characters;
     this.#cursor = arrangement.base.count;
+    const sizes = arrangement.baseline.length + arrangement.targetSize;
+    this.#newLeft = Math.floor(sizes / 16) + 1024;
   }
 
   /** Everything from the end of the target to its start. False: malformed. */
@@ -107,7 +110,7 @@ export class ArrangementDecoder {
         case Step.kRaw: {
           if (overrides.any) return false;
           const begin = placer.end - decoder.readNumber(counts) - 1;
-          if (begin < 0 || begin % 2 !== 0) return false;
+          if (begin < 0 || begin % 2 !== 0 || !this.#mayBeNew(1)) return false;
           this.#characters.characters(this.#bytes, begin, placer.end, 0);
           placer.placeRaw(begin);
           break;
@@ -173,7 +176,7 @@ export class ArrangementDecoder {
   #place(source: number, most: number, isFresh: boolean): number {
     const overrides = this.#overrides;
     const placer = this.#placer;
-    if (placer.end === 0 || (!isFresh && this.#out.isUsed(source))) return 0;
+    if (placer.end === 0 || (isFresh ? !this.#mayBeNew(1) : this.#out.isUsed(source))) return 0;
     if (!isFresh && !overrides.any) {
       const n = placer.placeRun(source, most);
       if (n > 0) return n;
@@ -181,6 +184,14 @@ export class ArrangementDecoder {
     if (!placer.place(source, isFresh, overrides)) return 0;
     if (overrides.any) overrides.clear();
     return 1;
+  }
+
+  /**
+   * Whether so many more may be fresh, raw or splices: what costs a receiver work for next to no bytes of a patch.
+   */
+  #mayBeNew(n: number): boolean {
+    this.#newLeft -= n;
+    return this.#newLeft >= 0;
   }
 
   // --- overrides ------------------------------------------------------------------------------------------
@@ -194,9 +205,7 @@ export class ArrangementDecoder {
       return true;
     }
     const n = decoder.readNumber(kModels.nSplices);
-    // Each is of use for at least one byte.
-    if (n > this.#out.targetSize - this.#nAllSplices) return false;
-    this.#nAllSplices += n;
+    if (!this.#mayBeNew(n)) return false;
     const splices: number[] = [];
     for (let i = 0; i < n; i += 1) {
       splices.push(decoder.readNumber(kModels.spliceNumbers));

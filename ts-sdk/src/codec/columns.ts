@@ -4,7 +4,6 @@
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
 import { kModels, kOrders, orderAfter } from "./model-layout.js";
 import { kEndColumns } from "./schema.js";
-import type { Group } from "./structure.js";
 
 /** Cells of a column's models: a bit by whether the column before in the row changed, whether any did (2), whether the
  * entry changed last time (4); then two value models, of entries without and with a prediction. */
@@ -35,10 +34,10 @@ export class Columns {
   isPredicting = false;
 
   /**
-   * Reads which columns of the rows of `group` take part. `isNewColumn`: a bit's model. `room`: how many more all types
+   * Reads which columns take part. `isNewColumn`: a bit's model. `room`: how many more all types
    * together may come to know. False: malformed.
    */
-  read(decoder: EntropyDecoder, isNewColumn: number, group: Group, room: number): boolean {
+  read(decoder: EntropyDecoder, isNewColumn: number, room: number): boolean {
     const { count } = this;
     let isOther = false;
     let isPredicting = false;
@@ -58,7 +57,7 @@ export class Columns {
     }
     this.isPredicting = isPredicting;
     if (count === 0 || decoder.readBit(isNewColumn) !== 0) {
-      if (!this.#readNew(decoder, Math.min(group.nBytes - count, room))) return false;
+      if (!this.#readNew(decoder, room)) return false;
       isOther = true;
     }
     if (isOther) this.#listActive();

@@ -110,7 +110,7 @@ class TableFinder {
     const count = found.load32(start);
     this.#covered.add(start, start + 4 + 4 * count);
     let { element } = found.type(own);
-    for (let i = 0; i < count; i += 1) {
+    for (let i = 0; i < count && found.workLeft >= 0; i += 1) {
       const target = found.targetOf(start + 4 + 4 * i);
       element = texts ? found.claimText(target, element, this.#covered) : this.#claimTable(target, element);
     }

@@ -10,6 +10,10 @@ const kMaxStride = 256;
 /** Vtables that are found without a search. */
 const kRecent = 64;
 
+/** What a type and what a vtable costs, in bytes that are looked at. */
+const kTypeCost = 64;
+const kVTableCost = 32;
+
 export class FoundObjects {
   readonly bytes: Uint8Array;
   readonly #view: DataView;
@@ -50,6 +54,7 @@ export class FoundObjects {
     return this.types[index] as Type;
   }
   newType(kind: Kind): number {
+    if (kind !== Kind.kOther && kind !== Kind.kVTable) this.workLeft -= kTypeCost;
     this.types.push(new Type(kind));
     this.#limitTags();
     return this.types.length - 1;
@@ -59,6 +64,7 @@ export class FoundObjects {
   }
   /** The shape is of this type from now on. */
   addShape(shape: Shape, type: number): void {
+    this.workLeft -= kVTableCost;
     shape.type = type;
     shape.index = this.shapes.push(shape) - 1;
     this.type(type).shapes.push(shape.index);

@@ -51,7 +51,6 @@ export class Inspector {
     let used = 0;
     let spare = 3;
     if (type.kind === Kind.kTable) {
-      if (schema.shapeTypes[shapeOfTag(own)] !== typeIndex) return false;
       used = schema.tableSizes[shapeOfTag(own)] as number;
     } else {
       const count = this.#view.getUint32(begin, true);

@@ -4,13 +4,16 @@
 import { newDecoder } from "./model-layout.js";
 import { TypeModel } from "./type-model.js";
 
+/** All types of a context together know at most so many. */
+export const kMaxKnownColumns = 65536;
+
 export class Models {
   /** Keeps all models, and reads with them. */
   readonly decoder = newDecoder();
   /** [types] */
   readonly types: readonly TypeModel[];
-  /** How many columns all types together may still come to know. */
-  columnRoom = 65536;
+  /** Of all types together. */
+  nKnownColumns = 0;
   /** What the vtables that were added take. */
   nShapeBytes = 0;
 

@@ -35,7 +35,10 @@ export class Placer {
     const type = out.schema.types[typeIndex] as Type;
     const from = start[source] as number;
     if (overrides.resizes && type.kind !== Kind.kText && !type.hasLength) return false;
-    if (overrides.reshapes && type.kind !== Kind.kTable && type.kind !== Kind.kVTable) return false;
+    if (overrides.reshapes && type.kind !== Kind.kVTable) {
+      if (type.kind !== Kind.kTable || (out.schema.shapes[overrides.shape] as Shape).type !== typeIndex)
+        return false;
+    }
     let shape = kNone;
     let count = 0;
     let spliced = kNone;

@@ -127,9 +127,9 @@ export class Schema {
   readonly shapes: readonly Shape[];
   /** [types] */
   readonly kinds: Uint8Array;
-  /** [shapes, or more] Bytes of a table, and the shape's type. */
+  /** [shapes, or more] Bytes of a table. */
   tableSizes: Uint16Array;
-  shapeTypes: Uint16Array;
+
   readonly #types: Type[];
   readonly #shapes: Shape[];
   /** Types that are not those of another schema too. */
@@ -143,7 +143,6 @@ export class Schema {
     this.shapes = shapes;
     this.kinds = Uint8Array.from(types, ({ kind }) => kind);
     this.tableSizes = Uint16Array.from(shapes, ({ tableSize }) => tableSize);
-    this.shapeTypes = Uint16Array.from(shapes, ({ type }) => type);
   }
 
   copy(): Schema {
@@ -165,12 +164,8 @@ export class Schema {
     assignColumns(shape, type);
     const index = this.#shapes.push(shape) - 1;
     type.shapes.push(index);
-    if (index >= this.tableSizes.length) {
-      this.tableSizes = grown(this.tableSizes);
-      this.shapeTypes = grown(this.shapeTypes);
-    }
+    if (index >= this.tableSizes.length) this.tableSizes = grown(this.tableSizes);
     this.tableSizes[index] = shape.tableSize;
-    this.shapeTypes[index] = typeIndex;
     this.#firstOfKind = undefined;
     return index;
   }

@@ -27,7 +27,6 @@ export class Group {
   /** Places in `members` of those others, ascending. */
   readonly #leftOut: Int32Array;
   #nRows = -1;
-  #nBytes = -1;
 
   constructor(type: Type, objects: ObjectList, members: Int32Array, leftOut: Int32Array = kNothing) {
     this.type = type;
@@ -72,22 +71,14 @@ export class Group {
     }
     return this.#nRows;
   }
-  get nBytes(): number {
-    if (this.#nBytes < 0) this.#count();
-    return this.#nBytes;
-  }
   #count(): void {
     const { start } = this.objects;
     let nRows = 0;
-    let nBytes = 0;
     for (let rank = 0; rank < this.count; rank += 1) {
       const object = this.at(rank);
-      const size = (start[object + 1] as number) - (start[object] as number);
-      nBytes += size;
-      nRows += this.type.rowsOf(size);
+      nRows += this.type.rowsOf((start[object + 1] as number) - (start[object] as number));
     }
     this.#nRows = nRows;
-    this.#nBytes = nBytes;
   }
 }
 

@@ -7,7 +7,6 @@ import type { FreshColumns } from "./fresh-decoder.js";
 import { kModels, kOften, kSeldom } from "./model-layout.js";
 import { Motions } from "./motions.js";
 import { RowEntries } from "./rows.js";
-import type { Group } from "./structure.js";
 
 const kGapNibble = expecting([178, 147, 121, 99, 82, 67, 55, 45, 37, 31, 25, 21, 17, 14, 12, 60]);
 
@@ -55,8 +54,8 @@ export class TypeModel {
   }
 
   /** Which columns take part. `room`: how many more all types may come to know. False: malformed. */
-  readColumns(group: Group, room: number): boolean {
-    return this.columns.read(this.#decoder, this.#isNewColumn, group, room);
+  readColumns(room: number): boolean {
+    return this.columns.read(this.#decoder, this.#isNewColumn, room);
   }
   /** Whether a row with motions has an entry that is other than expected. */
   readIsAgain(): boolean {
