@@ -51,7 +51,7 @@ describe.concurrent("protocol: a session", () => {
     peers.push(peer);
     peer.send(wire.Message.Hello, hello({ schemaFingerprint }));
     const welcome = await peer.message(wire.WelcomeT);
-    expect(welcome).toMatchObject({ protocol: 1, patchFormat: 1, schemaFingerprint, lastActionSequence: 0n });
+    expect(welcome).toMatchObject({ protocol: 1, patchFormat: 2, schemaFingerprint, lastActionSequence: 0n });
     expect(welcome.outcome).toBe(wire.SessionOutcome.kFresh);
     expect(String(welcome.server)).toMatch(/^libsync-server \d+\.\d+\.\d+/);
     expect(welcome.tokenExpiresInMs).toBeGreaterThan(3_500_000n);
@@ -98,7 +98,7 @@ describe.concurrent("protocol: a session", () => {
   });
 
   test("does not begin with a protocol or a patch format that the server does not speak", async () => {
-    for (const changes of [{ protocolMin: 2, protocolMax: 9 }, { protocolMax: 0 }, { patchFormatMax: 0 }]) {
+    for (const changes of [{ protocolMin: 2, protocolMax: 9 }, { protocolMax: 0 }, { patchFormatMax: 1 }]) {
       const peer = await Peer.open(server.port, server.token("stranger"));
       peers.push(peer);
       peer.send(wire.Message.Hello, hello(changes));
