@@ -452,7 +452,7 @@ class Aligner {
       if (core == 0 && object.type == 1) {
         gone.push_back(object);
         to = (to + 3) / 4 * 4;
-        if (!is_padding(to_, to, false)) return false;
+        if (to > new_size_ || !is_padding(to_, to, false)) return false;
         is_met = judge(next, to) == Verdict::kSame;
       } else {
         if (core == 0 || !is_reshaped(object, match.object)) return false;
@@ -507,7 +507,7 @@ class Aligner {
     }
     const std::uint32_t distance = last.object.start - last.source;
     Match alone;
-    alone.object = base_.object(from_ - 1);
+    alone.object = base_.object(to_ - distance - 1);
     alone.source = alone.object.start;
     alone.object.start += distance;
     alone.object.end = end;
@@ -596,12 +596,11 @@ class Aligner {
     to_ = to.to;
     index_ = to.index;
     out_.list.resize(to.n_matches);
-    if (out_.list.empty()) return;
-    Match& last = out_.list.back();
-    if (last.n_objects == to.n_objects) {
+    if (out_.list.empty() || out_.list.back().n_objects == to.n_objects) {
       is_run_open_ = false;
       return;
     }
+    Match& last = out_.list.back();
     last.n_objects = to.n_objects;
     last.object.end = to_;
   }
