@@ -8,8 +8,8 @@
 
 namespace libsync::codec {
 
-// Nothing where too much is new, came out of order, or has vtables that the baseline does not know: match() may do
-// better. Requires: base.is_flatbuffer. Work: linear in both sizes.
+// Nothing where too much is new or came out of order: match() may do better. Requires: base.is_flatbuffer. Work: linear
+// in both sizes. Its parts are in align/.
 std::optional<Matches> align(const Structure& base, BytesView baseline, BytesView target);
 
 }  // namespace libsync::codec
