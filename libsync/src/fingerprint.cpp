@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstring>
 
+#include "codec/bytes_compare.h"
 #include "libsync/result.h"
 
 namespace libsync {
@@ -37,10 +38,12 @@ void add_differing_blocks(const std::byte* a, const std::byte* b, std::size_t be
       ranges.push_back({static_cast<std::uint32_t>(begin + from), static_cast<std::uint32_t>(begin + to)});
     }
   };
-  const auto differs = [&](std::size_t at) { return std::memcmp(a + at, b + at, std::min(kBlock, count - at)) != 0; };
-  const std::size_t last = (count - 1) / kBlock * kBlock;
+  const auto differs = [&](std::size_t at) {
+    if (count - at >= kBlock) return codec::differing_bytes(a + at, b + at) != 0;
+    return std::memcmp(a + at, b + at, count - at) != 0;
+  };
   // Where both ends differ, what is between mostly does.
-  if (differs(0) && differs(last)) return add(0, count);
+  if (differs(0) && differs((count - 1) / kBlock * kBlock)) return add(0, count);
   for (std::size_t at = 0; at < count; at += kBlock) {
     if (differs(at)) add(at, std::min(at + kBlock, count));
   }

@@ -334,11 +334,12 @@ Result<SnapshotPtr> apply_patch(const Snapshot& baseline, BytesView patch, const
   SnapshotPtr snapshot;
   if (open->header.kind == PatchKind::kInPlace) {
     Bytes target(held.bytes.begin(), held.bytes.end());
-    codec::Undo undo;
-    if (!codec::decode_in_place(*open->context, open->body, target.data(), undo)) {
+    codec::Touched touched;
+    touched.reset(target.size());
+    if (!codec::decode_in_place(*open->context, open->body, target.data(), touched)) {
       return malformed_patch("changes that do not fit");
     }
-    snapshot = Snapshot::take_changed(std::move(target), baseline, undo.ranges());
+    snapshot = Snapshot::take_changed(std::move(target), baseline, touched.ranges());
   } else {
     Result<Bytes> decoded = decode_target(held, *open);
     if (!decoded) return decoded.error();

@@ -14,6 +14,7 @@ struct Replica::State {
   PatchContext context;
   // Of the patch at hand; kept for its memory.
   codec::Undo undo;
+  codec::Touched touched;
 
   Result<Digest> apply_in_place(OpenPatch& open);
   Result<Digest> apply_anew(const HeldBytes& held, OpenPatch& open);
@@ -46,12 +47,13 @@ Result<Digest> Replica::apply(BytesView patch, const Limits& limits) {
 
 Result<Digest> Replica::State::apply_in_place(OpenPatch& open) {
   undo.clear();
-  const bool fits = codec::decode_in_place(*open.context, open.body, bytes.data(), undo);
+  touched.reset(bytes.size());
+  const bool fits = codec::decode_in_place(*open.context, open.body, bytes.data(), touched, &undo);
   if (!fits) {
     undo.restore(bytes.data());
     return malformed_patch("changes that do not fit");
   }
-  const std::vector<ByteRange> changed = undo.ranges();
+  const std::vector<ByteRange> changed = touched.ranges();
   fingerprints.update(bytes, changed);
   if (fingerprints.digest() == open.header.digest) return open.header.digest;
   undo.restore(bytes.data());

@@ -25,7 +25,9 @@ std::optional<Bytes> decode(codec::Context& context, const Bytes& baseline, Byte
   if ((flags & 1) != 0) {
     target = baseline;
     codec::Undo undo;
-    is_target = codec::decode_in_place(context, stream, target.data(), undo);
+    codec::Touched touched;
+    touched.reset(target.size());
+    is_target = codec::decode_in_place(context, stream, target.data(), touched, &undo);
     Bytes undone = target;
     undo.restore(undone.data());
     if (undone != baseline) std::abort();
@@ -49,9 +51,10 @@ void round_trip(codec::Context& sent, codec::Context& received, const Bytes& bas
     const ByteRange whole[] = {{0, static_cast<std::uint32_t>(target.size())}};
     const codec::Differences differences = codec::differences_of(*sent.structure, baseline, target, whole);
     Bytes stream, back = baseline;
-    codec::Undo undo;
     goes_on = codec::encode_in_place(sent, baseline, target, differences, stream);
-    if (goes_on && (!codec::decode_in_place(received, stream, back.data(), undo) || back != target)) std::abort();
+    codec::Touched touched;
+    touched.reset(back.size());
+    if (goes_on && (!codec::decode_in_place(received, stream, back.data(), touched) || back != target)) std::abort();
   }
   const codec::Structure target_structure = codec::find_structure(target);
   const codec::Structure& base = *before_sent.structure;

@@ -409,7 +409,9 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
     Bytes bytes = baseline;
     codec::Undo undo;
     codec::Context one = context;
-    codec::decode_in_place(one, stream, bytes.data(), undo);
+    codec::Touched touched;
+    touched.reset(bytes.size());
+    codec::decode_in_place(one, stream, bytes.data(), touched, &undo);
     undo.restore(bytes.data());
     CHECK(bytes == baseline);
     Bytes target(pick(random, 0, 4000));
@@ -434,7 +436,9 @@ TEST_CASE("decode: a stream cannot make more columns known than any game has") {
     encoder.finish(stream);
     Bytes bytes(100'000, std::byte{1});
     codec::Undo undo;
-    CHECK(!codec::decode_in_place(context, stream, bytes.data(), undo));
+    codec::Touched touched;
+    touched.reset(bytes.size());
+    CHECK(!codec::decode_in_place(context, stream, bytes.data(), touched, &undo));
     CHECK(context.models.types[0].columns.size() == (n <= 0x10000 ? n : 0));
   }
 }

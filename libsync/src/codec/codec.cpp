@@ -1,12 +1,34 @@
 #include "codec/codec.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "codec/contents.h"
 #include "codec/describer.h"
 
 namespace libsync::codec {
+
+void Touched::reset(std::size_t size_bytes) {
+  size_ = size_bytes;
+  parts_.assign((size_bytes >> kPartBits) / 64 + 1, 0);
+}
+
+std::vector<ByteRange> Touched::ranges() const {
+  std::vector<ByteRange> ranges;
+  for (std::size_t word = 0; word < parts_.size(); ++word) {
+    for (std::uint64_t bits = parts_[word]; bits != 0; bits &= bits - 1) {
+      const std::size_t begin = (64 * word + static_cast<std::size_t>(std::countr_zero(bits))) << kPartBits;
+      const std::size_t end = std::min(begin + (std::size_t{1} << kPartBits), size_);
+      if (!ranges.empty() && ranges.back().end == begin) {
+        ranges.back().end = static_cast<std::uint32_t>(end);
+      } else {
+        ranges.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+      }
+    }
+  }
+  return ranges;
+}
 
 void Undo::keep(const std::byte* from, std::uint32_t position, std::uint32_t size) {
   Piece piece{position, size, bytes.size()};
@@ -16,23 +38,6 @@ void Undo::keep(const std::byte* from, std::uint32_t position, std::uint32_t siz
     bytes.insert(bytes.end(), from + position, from + position + size);
   }
   pieces.push_back(piece);
-}
-
-std::vector<ByteRange> Undo::ranges() const {
-  std::vector<ByteRange> ranges;
-  ranges.reserve(pieces.size());
-  bool is_sorted = true;
-  for (const Piece& piece : pieces) {
-    is_sorted = is_sorted && (ranges.empty() || ranges.back().begin <= piece.position);
-    if (!ranges.empty() && ranges.back().end == piece.position) {
-      ranges.back().end += piece.size;
-    } else {
-      ranges.push_back({piece.position, piece.position + piece.size});
-    }
-  }
-  const auto is_before = [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; };
-  if (!is_sorted) std::sort(ranges.begin(), ranges.end(), is_before);
-  return ranges;
 }
 
 void Undo::restore(std::byte* to) const {
@@ -70,10 +75,16 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
   return true;
 }
 
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo) {
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touched& touched, Undo* undo) {
   Decoder decoder(patch);
-  return decode_types(context, decoder, bytes,
-                      [&](std::uint32_t position, std::uint32_t size) { undo.keep(bytes, position, size); });
+  if (undo == nullptr) {
+    return decode_types(context, decoder, bytes,
+                        [&](std::uint32_t position, std::uint32_t size) { touched.add(position, size); });
+  }
+  return decode_types(context, decoder, bytes, [&](std::uint32_t position, std::uint32_t size) {
+    touched.add(position, size);
+    undo->keep(bytes, position, size);
+  });
 }
 
 bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {

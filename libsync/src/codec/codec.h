@@ -35,6 +35,23 @@ bool encode_in_place(Context& context, BytesView baseline, BytesView target, con
 // The same where objects came, went or moved.
 bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out);
 
+// Which parts of some bytes were changed.
+class Touched {
+ public:
+  void reset(std::size_t size_bytes);
+  void add(std::uint32_t position, std::uint32_t size) {
+    for (std::uint32_t part = position >> kPartBits; part <= (position + size - 1) >> kPartBits; ++part)
+      parts_[part / 64] |= std::uint64_t{1} << (part % 64);
+  }
+  // Ascending.
+  std::vector<ByteRange> ranges() const;
+
+ private:
+  static constexpr unsigned kPartBits = 8;
+  std::size_t size_ = 0;
+  std::vector<std::uint64_t> parts_;  // a bit for each
+};
+
 // What was there before an in-place patch.
 struct Undo {
   struct Piece {
@@ -51,12 +68,11 @@ struct Undo {
   }
   void keep(const std::byte* from, std::uint32_t position, std::uint32_t size);
   void restore(std::byte* to) const;
-  // Of all pieces, ascending.
-  std::vector<ByteRange> ranges() const;
 };
 
-// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `undo` is empty before.
-bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Undo& undo);
+// Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `touched` is as after
+// reset(). `undo`: null, or empty.
+bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touched& touched, Undo* undo = nullptr);
 // Fills `target`, which is zero. False: malformed.
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 
