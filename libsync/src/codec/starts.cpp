@@ -40,4 +40,11 @@ std::uint32_t Starts::at(std::uint32_t index) const {
   return static_cast<std::uint32_t>(128 * word) + 2 * static_cast<std::uint32_t>(std::countr_zero(bits));
 }
 
+std::uint32_t Starts::far_before(std::uint32_t position) const { return at(index_of(position)); }
+
+std::uint32_t Starts::far_behind(std::uint32_t position) const {
+  const std::uint32_t index = index_of(position) + 1;
+  return index < n_ ? at(index) : size_;
+}
+
 }  // namespace libsync::codec

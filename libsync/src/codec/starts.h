@@ -42,7 +42,7 @@ class Starts {
     std::uint32_t word = position / 128;
     std::uint64_t bits = bits_[word] & up_to(position);
     for (int i = 0; bits == 0; bits = bits_[--word]) {
-      if (++i == kNear) return at(index_of(position));
+      if (++i == kNear) return far_before(position);
     }
     return 128 * word + 2 * (63 - static_cast<std::uint32_t>(std::countl_zero(bits)));
   }
@@ -82,10 +82,9 @@ class Starts {
   // Words to look at before counting is quicker.
   static constexpr int kNear = 8;
   static std::uint64_t up_to(std::uint32_t position) { return ~std::uint64_t{0} >> (63 - position / 2 % 64); }
-  std::uint32_t far_behind(std::uint32_t position) const {
-    const std::uint32_t index = index_of(position) + 1;
-    return index < n_ ? at(index) : size_;
-  }
+  // Calls, so that what is near can be inlined.
+  std::uint32_t far_before(std::uint32_t position) const;
+  std::uint32_t far_behind(std::uint32_t position) const;
 
   std::uint32_t size_ = 0;
   std::uint32_t n_ = 0;

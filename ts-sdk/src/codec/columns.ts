@@ -1,5 +1,5 @@
 // Columns: those of a type that changed ever, and which of them a patch speaks of. Format: docs/WIRE_FORMAT.md section
-// 3.5. C++: residual.h, code_columns.
+// 3.5. C++: column_coder.h.
 
 import { type EntropyDecoder, kBitCells } from "./entropy-decoder.js";
 import { kModels, kOrders, orderAfter } from "./model-layout.js";

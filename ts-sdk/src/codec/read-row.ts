@@ -1,5 +1,5 @@
-// readRow: one row of which some entry is other than expected. Format: docs/WIRE_FORMAT.md section 3.5. C++: residual.h,
-// code_row and value.
+// readRow: one row of which some entry is other than expected. Format: docs/WIRE_FORMAT.md section 3.5.
+// C++: row_coder.h, code_row(), and value_coder.h.
 //
 // Where much changes most of the time of a patch is spent here, so readBit(), readNibble() and readRaw() of the decoder
 // are written out, with its state at hand: a third less than with calls (npm run bench, chains c and c2).

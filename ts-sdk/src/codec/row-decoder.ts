@@ -1,5 +1,5 @@
 // RowDecoder: what is left between a prediction and the target, row by row and column by column.
-// Format: docs/WIRE_FORMAT.md section 3.5. C++: residual.h.
+// Format: docs/WIRE_FORMAT.md section 3.5. C++: residual.h, row_coder.h.
 
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { FreshColumns } from "./fresh-decoder.js";

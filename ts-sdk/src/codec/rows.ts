@@ -1,5 +1,5 @@
 // RowEntries: where a row of an object has the columns that a patch speaks of. Definition: docs/WIRE_FORMAT.md
-// section 3.5. C++: residual.h, find_entries.
+// section 3.5. C++: row_entries.h.
 
 import type { Columns } from "./columns.js";
 import type { EntropyDecoder } from "./entropy-decoder.js";

@@ -1,5 +1,5 @@
 // TextReader: characters, and strings that are like others. Format: docs/WIRE_FORMAT.md section 3.5.
-// C++: residual.h, text() and character().
+// C++: text_coder.h.
 
 import { type EntropyDecoder, kNibbleCells } from "./entropy-decoder.js";
 import { kModels } from "./model-layout.js";

@@ -1,5 +1,5 @@
 // Values that are not zero, and entries that change by them. Format: docs/WIRE_FORMAT.md section 3.5.
-// C++: residual.h, value() and move().
+// C++: value_coder.h, and row_coder.h, move().
 
 import { type EntropyDecoder, kNibbleCells } from "./entropy-decoder.js";
 import { kModels } from "./model-layout.js";
