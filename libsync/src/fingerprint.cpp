@@ -49,6 +49,14 @@ void add_differing_blocks(const std::byte* a, const std::byte* b, std::size_t be
   }
 }
 
+// Begins to load the first of the bytes from here on, which are hashed soon: chunks that changed are far apart.
+void fetch_ahead(BytesView bytes, std::size_t begin) {
+#if defined(__GNUC__)
+  const std::size_t end = std::min(begin + kMinChunkBytes, bytes.size());
+  for (std::size_t at = begin; at < end; at += 64) __builtin_prefetch(bytes.data() + at);
+#endif
+}
+
 static_assert(std::endian::native == std::endian::little, "fingerprints are hashed as they lie in memory");
 
 }  // namespace
@@ -94,9 +102,11 @@ void Fingerprints::update(BytesView bytes, std::span<const ByteRange> changed) {
   SYNC_ASSERT(bytes.size() == size_bytes_);
   const auto chunk_bits = static_cast<unsigned>(std::countr_zero(chunk_size_bytes(bytes.size())));
   std::size_t next = 0, next_group = 0;  // that is not hashed anew so far
-  for (const ByteRange& range : changed) {
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    const ByteRange& range = changed[i];
     if (range.begin == range.end) continue;
     const std::size_t last = (range.end - 1) >> chunk_bits;
+    if (i + 1 < changed.size()) fetch_ahead(bytes, std::size_t{changed[i + 1].begin} >> chunk_bits << chunk_bits);
     for (next = std::max<std::size_t>(next, range.begin >> chunk_bits); next <= last; ++next) {
       const std::size_t begin = next << chunk_bits;
       // A group is complete when the first chunk of a later one comes.

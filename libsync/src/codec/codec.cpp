@@ -52,6 +52,7 @@ void Undo::restore(std::byte* to) const {
 bool encode_in_place(Context& context, BytesView baseline, BytesView target, const Differences& differences,
                      Bytes& out) {
   const Structure& structure = *context.structure;
+  context.rows.shapes.use(context.structure);
   const std::vector<Differences::OfType>& all = differences.types;
   Encoder encoder(context.encoder);
   auto* bytes = const_cast<std::byte*>(target.data());
@@ -88,6 +89,7 @@ bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touche
 }
 
 bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {
+  context.rows.shapes.use(nullptr);
   const Structure& base = *context.structure;
   Encoder encoder(context.encoder);
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));

@@ -24,6 +24,7 @@ inline BytesView text_of(const std::byte* bytes, const Object& object) {
 template <typename Decoder, typename Keep>
 bool decode_types(Context& context, Decoder& decoder, std::byte* bytes, Keep keep) {
   const Structure& structure = *context.structure;
+  context.rows.shapes.use(context.structure);
   ResidualCoder<Decoder> residual(decoder, context.models, context.rows, structure, bytes);
   TextCoder<Decoder> text(decoder, context.models.texts);
   std::vector<std::uint32_t> changed;
@@ -88,6 +89,7 @@ bool code_contents(Models& models, ResidualCoder<Coder>& residual, TextCoder<Cod
 // Everything of a patch where objects moved. Fills `target`. False: malformed.
 template <typename Decoder>
 bool decode_objects(Context& context, Decoder& decoder, BytesView baseline, Bytes& target) {
+  context.rows.shapes.use(nullptr);
   Arrangement arrangement(*context.structure, baseline, static_cast<std::uint32_t>(target.size()));
   TextCoder<Decoder> text(decoder, context.models.texts);
   ArrangementCoder<Decoder> coder(decoder, context.models.arrangement, arrangement, target.data(), text);

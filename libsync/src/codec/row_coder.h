@@ -107,7 +107,7 @@ class RowCoder {
     } else {
       for (std::uint32_t n = 0; first_row_ + (n = n_rows_in(rows_.starts[object_])) <= row_; ++object_) first_row_ += n;
     }
-    entries_.find(rows_.starts[object_], row_ - first_row_);
+    entries_.find(object_, rows_.starts[object_], row_ - first_row_);
   }
   std::uint32_t n_rows_in(std::uint32_t start) const { return type_.rows_of(structure_.starts.next(start) - start); }
 

@@ -21,12 +21,13 @@ class RowEntries {
         schema_(*structure.schema),
         type_(schema_.types[type]),
         stamp_(stamp),
+        shapes_(work.shapes.of(type)),
         is_roomy_(structure.groups[type].is_roomy),
         has_tails_(!work.active.empty() && work.active.back().column >= kTailColumns) {}
 
-  // Goes to a row of the object that starts at `start`.
-  void find(std::uint32_t start, std::uint32_t row_in_object) {
-    if (type_.kind == Kind::kTable && find_by_plan(start)) return;
+  // Goes to a row of the object of this rank that starts at `start`.
+  void find(std::size_t rank, std::uint32_t start, std::uint32_t row_in_object) {
+    if (type_.kind == Kind::kTable && find_by_plan(rank, start)) return;
     const Object object = structure_.object(start);
     work_.found.clear();
     base_ = 0;
@@ -47,9 +48,9 @@ class RowEntries {
 
  private:
   // Most tables have as many bytes as their vtable says, so that all with this vtable have the same entries.
-  bool find_by_plan(std::uint32_t start) {
-    const std::uint32_t shape_index =
-        structure_.tags[structure_.starts.index_of(start)] - static_cast<std::uint32_t>(schema_.types.size());
+  bool find_by_plan(std::size_t rank, std::uint32_t start) {
+    const std::size_t shape_index =
+        shapes_ != nullptr ? shapes_[rank] : structure_.tags[structure_.starts.index_of(start)] - schema_.types.size();
     const Shape& shape = schema_.shapes[shape_index];
     if (work_.plans.size() <= shape_index) work_.plans.resize(schema_.shapes.size());
     RowPlan& plan = work_.plans[shape_index];
@@ -72,8 +73,9 @@ class RowEntries {
   const Schema& schema_;
   const Type& type_;
   std::uint64_t stamp_;
-  bool is_roomy_;   // no table is smaller than its vtable says
-  bool has_tails_;  // some column is of what is behind tables
+  const Tag* shapes_;  // [rank], or null
+  bool is_roomy_;      // no table is smaller than its vtable says
+  bool has_tails_;     // some column is of what is behind tables
   // The row at hand.
   const FoundEntry* found_ = nullptr;
   std::size_t n_ = 0;

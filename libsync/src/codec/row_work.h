@@ -8,6 +8,7 @@
 
 #include "codec/models.h"
 #include "codec/rows.h"
+#include "codec/table_shapes.h"
 
 namespace libsync::codec {
 
@@ -52,6 +53,7 @@ struct RowWork {
   std::vector<Motion> motions;             // of this step
   std::vector<FoundEntry> found;           // of a row without a plan
   std::uint64_t last_stamp = 0;
+  TableShapes shapes;
 };
 
 }  // namespace libsync::codec
