@@ -73,7 +73,7 @@ struct Undo {
 // Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `touched` is as after
 // reset(). `undo`: null, or empty.
 bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touched& touched, Undo* undo = nullptr);
-// Fills `target`, which is zero. False: malformed.
+// Fills `target`, which has its size. False: malformed.
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 
 }  // namespace libsync::codec
