@@ -26,7 +26,8 @@ constexpr const char* kUsage =
     "libsync-inspect --trace FILE N\n\n"
     "Prints what a patch contains.\n"
     "  PATCH            the bytes of a patch. With --baseline, the bytes it was made for: also what each part costs\n"
-    "  --trace FILE N   makes the patches of a recorded trace and shows the one that leads to snapshot N (from 1)\n"
+    "  --trace FILE N   makes the patches of a recorded trace and shows the one that leads to snapshot N;\n"
+    "                   0: the one that holds the first whole\n"
     "Ends with 1 when the patch is malformed or does not fit, 2 when an argument or a file is not understood.\n";
 
 constexpr std::array<const char*, codec::kParts> kPartNames = {"where objects come from",
@@ -35,7 +36,8 @@ constexpr std::array<const char*, codec::kParts> kPartNames = {"where objects co
                                                                "which rows",
                                                                "values",
                                                                "new objects",
-                                                               "strings"};
+                                                               "strings",
+                                                               "an excerpt: one object of everything"};
 
 // A Decoder that keeps account of what everything costs: the bits that its probability is worth.
 class CountingDecoder {
@@ -107,10 +109,11 @@ void print_type(const codec::Structure& structure, std::uint32_t type) {
 }
 
 void print_header(const PatchHeader& header, std::size_t patch_size) {
-  constexpr std::array<const char*, 4> kKinds = {"", "bytes", "in place", "moved"};
+  constexpr std::array<const char*, 4> kKinds = {"whole", "bytes", "in place", "moved"};
   std::printf("kind            %s%s\n", kKinds[static_cast<std::size_t>(header.kind)],
               header.continues ? ", continues a context" : "");
   if (header.baseline_size_bytes) std::printf("baseline        %zu bytes\n", *header.baseline_size_bytes);
+  if (header.excerpt_size_bytes) std::printf("excerpt         %zu bytes\n", *header.excerpt_size_bytes);
   if (header.target_size_bytes) std::printf("target          %zu bytes\n", *header.target_size_bytes);
   std::printf("digest          %016llx\n", static_cast<unsigned long long>(header.digest.value));
   std::printf("patch           %zu bytes: header %zu, body %zu\n", patch_size, header.body_offset,
@@ -145,6 +148,9 @@ bool print_parts(const PatchHeader& header, BytesView body, codec::Context conte
   bool fits = false;
   if (header.kind == PatchKind::kInPlace) {
     fits = codec::decode_types(context, decoder, target.data(), [](std::uint32_t, std::uint32_t) {});
+  } else if (header.kind == PatchKind::kWhole) {
+    target.assign(*header.target_size_bytes, std::byte{0});
+    fits = codec::decode_whole(context, decoder, *header.excerpt_size_bytes, target);
   } else {
     target.assign(header.target_size_bytes.value_or(0), std::byte{0});
     fits = codec::decode_objects(context, decoder, baseline, target);
@@ -159,7 +165,7 @@ bool print_parts(const PatchHeader& header, BytesView body, codec::Context conte
     const auto& [part, type] = what;
     if (bits < kWorthTelling) continue;
     std::printf("%10.1f  %s", bits / 8, kPartNames[static_cast<std::size_t>(part)]);
-    if (part != Part::kObjects && part != Part::kElements) {
+    if (part != Part::kObjects && part != Part::kElements && part != Part::kExcerpt) {
       std::printf(", ");
       print_type(*context.structure, type);
     }
@@ -179,6 +185,7 @@ bool inspect(BytesView patch, const Snapshot* baseline, PatchContext context) {
   print_header(*header, patch.size());
   const BytesView body = patch.subspan(header->body_offset);
   if (header->kind == PatchKind::kBytes) return print_ops(body);
+  if (header->kind == PatchKind::kWhole) return print_parts(*header, body, codec::new_context(nullptr), {});
   if (baseline == nullptr) return true;
   std::unique_ptr<codec::Context> state = header->continues ? context.release() : nullptr;
   if (header->continues && state == nullptr) {
@@ -208,14 +215,14 @@ int inspect_trace(const std::string& path, std::string_view number) {
     std::fprintf(stderr, "libsync-inspect: %s\n", trace.error().detail.c_str());
     return 2;
   }
-  if (error != std::errc() || end != number.data() + number.size() || wanted == 0 || wanted >= trace->size()) {
-    std::fprintf(stderr, "libsync-inspect: %s has snapshots 1 to %zu that a patch leads to\n", path.c_str(),
+  if (error != std::errc() || end != number.data() + number.size() || wanted >= trace->size()) {
+    std::fprintf(stderr, "libsync-inspect: %s has snapshots 0 to %zu\n", path.c_str(),
                  trace->size() - 1);
     return 2;
   }
   PatchContext context;
-  SnapshotPtr held = Snapshot::copy_of(trace->snapshot(0));
-  for (std::size_t i = 1; i <= wanted; ++i) {
+  SnapshotPtr held = Snapshot::empty();
+  for (std::size_t i = 0; i <= wanted; ++i) {
     const PatchContext before = i == wanted ? context : PatchContext();
     const SnapshotPtr next = Snapshot::copy_of(trace->snapshot(i));
     Bytes patch;

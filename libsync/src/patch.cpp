@@ -107,8 +107,8 @@ class OpRunner {
   PatchOp last_ = PatchOp::kLanes;  // may be followed by anything, as the start may
 };
 
-void make_byte_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out) {
-  out.clear();
+Bytes make_byte_patch(const Snapshot& baseline, const Snapshot& target) {
+  Bytes out;
   ByteWriter writer(out);
   writer.u8(static_cast<std::uint8_t>(PatchKind::kBytes));
   writer.varint(baseline.size_bytes());
@@ -124,6 +124,23 @@ void make_byte_patch(const Snapshot& baseline, const Snapshot& target, Bytes& ou
     writer.varint(std::uint64_t{target.size_bytes()} << 2 | static_cast<std::uint64_t>(PatchOp::kAdd));
     writer.bytes(target.bytes());
   }
+  return out;
+}
+
+// Nothing if it cannot be said in this way.
+Bytes make_whole_patch(const Snapshot& target) {
+  Bytes out, body;
+  std::size_t excerpt_size = 0;
+  if (!target.structure()->is_flatbuffer ||
+      !codec::encode_whole(*target.structure(), target.bytes(), excerpt_size, body))
+    return out;
+  ByteWriter writer(out);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kWhole));
+  writer.varint(target.size_bytes());
+  writer.u64(target.digest().value);
+  writer.varint(excerpt_size);
+  writer.bytes(body);
+  return out;
 }
 
 // A patch in the making, and the context after it.
@@ -246,13 +263,18 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
     if (state == nullptr) state = std::make_unique<codec::Context>(codec::new_context(baseline.structure()));
     draft = make_structured_patch(baseline, target, std::move(out), std::move(state), continues);
   }
+  const auto keep_smaller = [&](Bytes other) {
+    if (!other.empty() && (!draft.is_there() || other.size() < draft.bytes.size()))
+      draft = Draft{std::move(other), nullptr};
+  };
+  if (format >= 2 && target.size_bytes() <= codec::kMaxBytes &&
+      (!draft.is_there() || draft.bytes.size() > target.size_bytes() / 2))
+    keep_smaller(make_whole_patch(target));
   // Between others than FlatBuffers bytes may have moved, which no structure tells of.
-  if (!draft.is_there() || (!draft.context->structure->is_flatbuffer && draft.bytes.size() > 64) ||
-      draft.bytes.size() > target.size_bytes()) {
-    Bytes other;
-    make_byte_patch(baseline, target, other);
-    if (!draft.is_there() || other.size() < draft.bytes.size()) draft = Draft{std::move(other), nullptr};
-  }
+  if (!draft.is_there() ||
+      (draft.context != nullptr && !draft.context->structure->is_flatbuffer && draft.bytes.size() > 64) ||
+      draft.bytes.size() > target.size_bytes())
+    keep_smaller(make_byte_patch(baseline, target));
   out = std::move(draft.bytes);
   if (context == nullptr) return;
   context->close();
@@ -269,7 +291,8 @@ Result<PatchHeader> read_patch_header(BytesView patch) {
   if (!reader.read_u8(kind)) return malformed_patch("empty");
   header.continues = (kind & kContinuesBit) != 0;
   kind &= static_cast<std::uint8_t>(~kContinuesBit);
-  if (kind < (header.continues ? 2 : 1) || kind > static_cast<std::uint8_t>(PatchKind::kMoved)) {
+  if ((header.continues && kind < static_cast<std::uint8_t>(PatchKind::kInPlace)) ||
+      kind > static_cast<std::uint8_t>(PatchKind::kMoved)) {
     return malformed_patch("unknown kind");
   }
   header.kind = static_cast<PatchKind>(kind);
@@ -284,6 +307,10 @@ Result<PatchHeader> read_patch_header(BytesView patch) {
     header.target_size_bytes = size;
   }
   if (!reader.read_u64(header.digest.value)) return malformed_patch("no digest");
+  if (header.kind == PatchKind::kWhole) {
+    if (!reader.read_varint(size, *header.target_size_bytes) || size == 0) return malformed_patch("bad excerpt size");
+    header.excerpt_size_bytes = size;
+  }
   header.body_offset = reader.position();
   return header;
 }
@@ -304,7 +331,7 @@ Result<OpenPatch> open_patch(const HeldBytes& held, BytesView patch, const Limit
   if (open.target_size > limits.max_snapshot_bytes) {
     return Error{ErrorCode::kSnapshotTooBig, "patch: target above the limit"};
   }
-  if (header->kind == PatchKind::kBytes) {
+  if (header->kind == PatchKind::kBytes || header->kind == PatchKind::kWhole) {
     open.context = nullptr;
     return open;
   }
@@ -320,6 +347,9 @@ Result<Bytes> decode_target(const HeldBytes& held, OpenPatch& patch) {
   Bytes target(patch.target_size);
   if (patch.header.kind == PatchKind::kBytes) {
     if (const char* problem = OpRunner(held.bytes, patch.body, target).run()) return malformed_patch(problem);
+  } else if (patch.header.kind == PatchKind::kWhole) {
+    if (!codec::decode_whole(*patch.header.excerpt_size_bytes, patch.body, target))
+      return malformed_patch("objects that do not fit");
   } else if (!codec::decode_moved(*patch.context, held.bytes, patch.body, target)) {
     return malformed_patch("moves that do not fit");
   }

@@ -21,14 +21,14 @@ struct OpenPatch {
   PatchHeader header;
   std::size_t target_size = 0;
   BytesView body;
-  std::unique_ptr<codec::Context> context;  // at the baseline; null for kBytes
+  std::unique_ptr<codec::Context> context;  // at the baseline; null for kBytes and kWhole
 };
 
 // Closes `context` if there is one: whoever succeeds with the patch gives it back.
 // Errors: as apply_patch(), but for what the body says.
 Result<OpenPatch> open_patch(const HeldBytes& held, BytesView patch, const Limits& limits, PatchContext* context);
 
-// The target of kBytes or kMoved. Errors: kMalformed.
+// The target of all but kInPlace. Errors: kMalformed.
 Result<Bytes> decode_target(const HeldBytes& held, OpenPatch& patch);
 
 Error malformed_patch(const char* detail);

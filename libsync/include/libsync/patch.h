@@ -21,12 +21,13 @@ inline constexpr std::size_t kPatchOverheadBytes = 32;
 
 // The first byte of a patch, without kContinuesBit.
 enum class PatchKind : std::uint8_t {
+  kWhole = 0,    // from nothing: a FlatBuffer, its objects like those of a small excerpt
   kBytes = 1,    // between any bytes: copies, additions, differences
   kInPlace = 2,  // between FlatBuffers of which nothing moved: rows and columns that changed
   kMoved = 3,    // between FlatBuffers: where each object comes from, then as kInPlace
 };
 
-// Set in the first byte: the patch continues a context, which its receiver must hold. Never with kBytes.
+// Set in the first byte: the patch continues a context, which its receiver must hold. Never with kWhole or kBytes.
 inline constexpr std::uint8_t kContinuesBit = 4;
 
 // The fixed part of a patch.
@@ -34,7 +35,8 @@ struct PatchHeader {
   PatchKind kind = PatchKind::kBytes;
   bool continues = false;
   std::optional<std::size_t> baseline_size_bytes;  // kBytes
-  std::optional<std::size_t> target_size_bytes;    // kBytes, kMoved; else that of the baseline
+  std::optional<std::size_t> target_size_bytes;    // but for kInPlace: that of the baseline
+  std::optional<std::size_t> excerpt_size_bytes;   // kWhole
   Digest digest;                                   // of the target
   std::size_t body_offset = 0;                     // where the rest begins in the patch
 };

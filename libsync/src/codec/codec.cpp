@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
+#include <optional>
 
 #include "codec/contents.h"
 #include "codec/describer.h"
+#include "codec/excerpt.h"
+#include "codec/follow.h"
 
 namespace libsync::codec {
 
@@ -88,10 +92,11 @@ bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touche
   });
 }
 
-bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {
+namespace {
+
+bool encode_objects(Context& context, Encoder& encoder, BytesView baseline, Matches matches, BytesView target) {
   context.rows.shapes.use(nullptr);
   const Structure& base = *context.structure;
-  Encoder encoder(context.encoder);
   Arrangement arrangement(base, baseline, static_cast<std::uint32_t>(target.size()));
   const Wishes wishes = describe(base, baseline, target, matches, arrangement);
   auto* bytes = const_cast<std::byte*>(target.data());
@@ -115,11 +120,62 @@ bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesVi
   if (!code_contents(context.models, residual, text, layout, arrangement, bytes, prediction.get(),
                      std::move(differences)))
     return false;
-  encoder.finish(out);
   Structure structure = layout.release_structure();
   structure.is_mixed = matches.is_mixed;
   context.structure = std::make_shared<const Structure>(std::move(structure));
   return true;
+}
+
+// All of the target's objects are new but for those that the excerpt has.
+Matches new_but_for(const Excerpt& excerpt, const Structure& base, const Structure& target) {
+  Matches matches;
+  matches.list.reserve(target.n_objects());
+  auto same = excerpt.same.begin();
+  target.for_each(0, target.size_bytes, [&](const Object& object) {
+    Match& match = matches.list.emplace_back();
+    match.object = object;
+    while (same != excerpt.same.end() && same->first < object.start) ++same;
+    if (same == excerpt.same.end() || same->first != object.start) return;
+    const Object source = base.object(same->second);
+    if (source.start == same->second && source.type == object.type) match.source = source.start;
+  });
+  matches.schema = target.schema;
+  matches.same_shape.assign(target.shapes().size(), kNone);
+  std::iota(matches.same_shape.begin(),
+            matches.same_shape.begin() + static_cast<std::ptrdiff_t>(base.shapes().size()), 0u);
+  return matches;
+}
+
+}  // namespace
+
+bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out) {
+  Encoder encoder(context.encoder);
+  if (!encode_objects(context, encoder, baseline, std::move(matches), target)) return false;
+  encoder.finish(out);
+  return true;
+}
+
+bool encode_whole(const Structure& structure, BytesView target, std::size_t& excerpt_size, Bytes& out) {
+  Excerpt excerpt = excerpt_of(structure, target);
+  if (excerpt.bytes.empty()) return false;
+  Context context = new_context(std::make_shared<const Structure>(find_structure(excerpt.bytes)));
+  const Structure& base = *context.structure;
+  const std::optional<Structure> followed =
+      base.is_flatbuffer ? follow(base, excerpt.bytes, target) : std::nullopt;
+  if (!followed) return false;
+  EncoderWork work;
+  Encoder encoder(work);
+  code_excerpt(encoder, excerpt.bytes);
+  if (!encode_objects(context, encoder, excerpt.bytes, new_but_for(excerpt, base, *followed), target)) return false;
+  excerpt_size = excerpt.bytes.size();
+  encoder.finish(out);
+  return true;
+}
+
+bool decode_whole(std::size_t excerpt_size, BytesView patch, Bytes& target) {
+  Decoder decoder(patch);
+  Context context = new_context(nullptr);
+  return decode_whole(context, decoder, excerpt_size, target);
 }
 
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target) {

@@ -27,13 +27,17 @@ struct Context {
 
 inline Context new_context(std::shared_ptr<const Structure> structure) { return {std::move(structure), {}, {}, {}}; }
 
-// All four take the context to the target, or leave it of no more use.
+// All that have a context take it to the target, or leave it of no more use.
 
 // Appends to `out` what turns `baseline` into `target`. False: it cannot be said in this way.
 bool encode_in_place(Context& context, BytesView baseline, BytesView target, const Differences& differences,
                      Bytes& out);
 // The same where objects came, went or moved.
 bool encode_moved(Context& context, BytesView baseline, Matches matches, BytesView target, Bytes& out);
+
+// The same without a baseline: as objects like those of an excerpt, which is coded first and becomes the context's
+// baseline. Requires: `structure` is that of `target`, and is_flatbuffer.
+bool encode_whole(const Structure& structure, BytesView target, std::size_t& excerpt_size, Bytes& out);
 
 // Which parts of some bytes were changed.
 class Touched {
@@ -73,7 +77,8 @@ struct Undo {
 // Turns `bytes` from the baseline into the target. False: malformed; `bytes` is then neither. `touched` is as after
 // reset(). `undo`: null, or empty.
 bool decode_in_place(Context& context, BytesView patch, std::byte* bytes, Touched& touched, Undo* undo = nullptr);
-// Fills `target`, which has its size. False: malformed.
+// Both fill `target`, which has its size. False: malformed.
+bool decode_whole(std::size_t excerpt_size, BytesView patch, Bytes& target);
 bool decode_moved(Context& context, BytesView baseline, BytesView patch, Bytes& target);
 
 }  // namespace libsync::codec

@@ -107,4 +107,23 @@ bool decode_objects(Context& context, Decoder& decoder, BytesView baseline, Byte
   return true;
 }
 
+// The bytes of an excerpt.
+template <typename Coder>
+void code_excerpt(Coder& coder, Bytes& excerpt) {
+  coder.begin(Part::kExcerpt);
+  TextModels models;
+  TextCoder<Coder> characters(coder, models);
+  std::byte previous{0};
+  for (std::byte& byte : excerpt) previous = byte = characters.character(previous, byte);
+}
+
+// Everything of a patch from nothing. `context`: whatever it was, it is then at the target. False: malformed.
+template <typename Decoder>
+bool decode_whole(Context& context, Decoder& decoder, std::size_t excerpt_size, Bytes& target) {
+  Bytes excerpt(excerpt_size);
+  code_excerpt(decoder, excerpt);
+  context = new_context(std::make_shared<const Structure>(find_structure(excerpt)));
+  return decode_objects(context, decoder, excerpt, target);
+}
+
 }  // namespace libsync::codec

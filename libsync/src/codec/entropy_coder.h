@@ -150,8 +150,8 @@ struct EncoderWork {
 };
 
 // What a patch speaks of, for those who want to know what it costs.
-enum class Part : std::uint8_t { kObjects, kElements, kColumns, kRows, kValues, kNewObjects, kTexts };
-inline constexpr std::size_t kParts = 7;
+enum class Part : std::uint8_t { kObjects, kElements, kColumns, kRows, kValues, kNewObjects, kTexts, kExcerpt };
+inline constexpr std::size_t kParts = 8;
 
 class Encoder {
  public:
