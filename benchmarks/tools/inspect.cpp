@@ -216,8 +216,7 @@ int inspect_trace(const std::string& path, std::string_view number) {
     return 2;
   }
   if (error != std::errc() || end != number.data() + number.size() || wanted >= trace->size()) {
-    std::fprintf(stderr, "libsync-inspect: %s has snapshots 0 to %zu\n", path.c_str(),
-                 trace->size() - 1);
+    std::fprintf(stderr, "libsync-inspect: %s has snapshots 0 to %zu\n", path.c_str(), trace->size() - 1);
     return 2;
   }
   PatchContext context;

@@ -331,6 +331,55 @@ void add_odd(std::vector<Object>& objects) {
   }
 }
 
+// States that nobody holds.
+void add_whole(std::vector<Object>& objects) {
+  const auto add = [&](const std::string& name, const Bytes& target) {
+    objects.push_back(made_patch("whole: " + name, {}, target));
+  };
+  for (const std::uint32_t n : {1u, 2u, 12u, 40u}) add(std::to_string(n) + " bodies", test::small_world(n).build());
+  for (std::uint64_t seed = 100; seed < 116; ++seed) {
+    Random random(seed);
+    const test::RandomWorld world(random);
+    if (world.build().size() < 3000) add("schema " + std::to_string(seed), world.build());
+  }
+  add("shared", test::shared_layout());
+  add("overlapping", test::overlapping_layout());
+  add("crowded", test::crowded_layout(3, 60));
+  const Bytes target = test::small_world(16).build();
+  objects.push_back(made_patch("whole: whatever was held", bytes_of("something"), target));
+  Bytes patch;
+  make_patch(*Snapshot::empty(), *Snapshot::copy_of(target), patch);
+  SYNC_ASSERT(patch[0] == std::byte{0});
+  const std::size_t body = read_patch_header(patch)->body_offset;
+  Random random(6);
+  for (int i = 0; i < 32; ++i) {
+    // The excerpt is in front: half of these leave it as it is.
+    const std::size_t begin = i % 2 == 0 ? body : body + (patch.size() - body) / 2;
+    Bytes bent = patch;
+    bent[test::pick(random, begin, bent.size() - 1)] ^= static_cast<std::byte>(1u << test::pick(random, 0, 7));
+    objects.push_back(patch_object("whole: bent " + std::to_string(i), {}, bent));
+  }
+  for (const std::size_t size : {std::size_t{1}, body - 1, body, body + 40, patch.size() - 2}) {
+    const Bytes cut(patch.begin(), patch.begin() + static_cast<std::ptrdiff_t>(size));
+    objects.push_back(patch_object("whole: cut to " + std::to_string(size), {}, cut));
+  }
+  Bytes continues = patch;
+  continues[0] = std::byte{4};
+  objects.push_back(patch_object("whole: continues", {}, continues));
+  patch.push_back(std::byte{0});
+  patch.push_back(std::byte{0});
+  objects.push_back(patch_object("whole: something behind the stream", {}, patch));
+  const auto header = [&](const std::string& name, const Bytes& bytes) {
+    objects.push_back(patch_object("whole: " + name, {}, bytes));
+  };
+  header("no excerpt", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+  header("an excerpt larger than the target", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9, 1}));
+  header("no excerpt size", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0}));
+  header("of nothing", bytes_of({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+  header("target above the limit", bytes_of({0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1}));
+  header("target above any limit", bytes_of({0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1}));
+}
+
 std::vector<Object> patches(const std::string& folder) {
   Random random(2026);
   std::vector<Object> objects;
@@ -400,6 +449,7 @@ std::vector<Object> patches(const std::string& folder) {
   objects.push_back(patch_object("bytes that continue", abc, bytes_of({5, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0, 32})));
   objects.push_back(patch_object("unknown flag", abc, bytes_of({10, 0, 0, 0, 0, 0, 0, 0, 0})));
   add_structured(objects);
+  add_whole(objects);
   add_chains(objects);
   add_scripts(objects, folder + "/scripts.txt");
   add_odd(objects);

@@ -141,8 +141,8 @@ Matches new_but_for(const Excerpt& excerpt, const Structure& base, const Structu
   });
   matches.schema = target.schema;
   matches.same_shape.assign(target.shapes().size(), kNone);
-  std::iota(matches.same_shape.begin(),
-            matches.same_shape.begin() + static_cast<std::ptrdiff_t>(base.shapes().size()), 0u);
+  std::iota(matches.same_shape.begin(), matches.same_shape.begin() + static_cast<std::ptrdiff_t>(base.shapes().size()),
+            0u);
   return matches;
 }
 
@@ -160,13 +160,13 @@ bool encode_whole(const Structure& structure, BytesView target, std::size_t& exc
   if (excerpt.bytes.empty()) return false;
   Context context = new_context(std::make_shared<const Structure>(find_structure(excerpt.bytes)));
   const Structure& base = *context.structure;
-  const std::optional<Structure> followed =
-      base.is_flatbuffer ? follow(base, excerpt.bytes, target) : std::nullopt;
-  if (!followed) return false;
+  const std::optional<Structure> followed = base.is_flatbuffer ? follow(base, excerpt.bytes, target) : std::nullopt;
+  Matches matches =
+      followed ? new_but_for(excerpt, base, *followed) : match(base, excerpt.bytes, structure, target, false);
   EncoderWork work;
   Encoder encoder(work);
   code_excerpt(encoder, excerpt.bytes);
-  if (!encode_objects(context, encoder, excerpt.bytes, new_but_for(excerpt, base, *followed), target)) return false;
+  if (!encode_objects(context, encoder, excerpt.bytes, std::move(matches), target)) return false;
   excerpt_size = excerpt.bytes.size();
   encoder.finish(out);
   return true;

@@ -29,7 +29,7 @@ class Extractor {
       end = kept.start + kept.size;
     }
     const std::uint32_t size = (end + 3) & ~3u;
-    if (size > structure_.size_bytes / 2 || is_odd_) return excerpt;
+    if (size >= structure_.size_bytes || is_odd_) return excerpt;
     excerpt.bytes.resize(size);
     for (const auto& [start, kept] : kept_) {
       write(kept, excerpt.bytes);
@@ -41,9 +41,9 @@ class Extractor {
  private:
   struct Kept {
     Object object;
-    std::uint32_t size = 0;      // of what is kept of it
-    std::uint32_t n = 0;         // elements, of vectors
-    std::uint32_t start = 0;     // in the excerpt
+    std::uint32_t size = 0;   // of what is kept of it
+    std::uint32_t n = 0;      // elements, of vectors
+    std::uint32_t start = 0;  // in the excerpt
   };
 
   // The last of each vtable: of tables that refer to their own type these are those that can be reached from the most.
@@ -64,7 +64,7 @@ class Extractor {
         std::reverse(examples.begin(), examples.end());
         break;
       }
-      case Kind::kReferences:
+      case Kind::kReferences: break;
       case Kind::kData: {
         // One with enough elements, or else the longest.
         std::uint32_t most = 0;
@@ -100,8 +100,8 @@ class Extractor {
         kept.size = 4;
         if (type.element == kNone) break;
         const std::vector<std::uint32_t>& examples = examples_[type.element];
-        kept.n = static_cast<std::uint32_t>(
-            examples.end() - std::upper_bound(examples.begin(), examples.end(), object.start));
+        kept.n = static_cast<std::uint32_t>(examples.end() -
+                                            std::upper_bound(examples.begin(), examples.end(), object.start));
         kept.size = 4 + 4 * kept.n;
         break;
       }
@@ -112,11 +112,14 @@ class Extractor {
     }
   }
 
-  // An object of this type behind `position`, or kNone.
+  // What the field at `position` refers to in the excerpt: an example behind it, or else the first of this type that is
+  // behind it; of vectors always that one, so that the most examples of their elements are behind them. kNone: nothing.
   std::uint32_t example(std::uint32_t type, std::uint32_t position) const {
-    const std::vector<std::uint32_t>& examples = examples_[type];
-    const auto at = std::upper_bound(examples.begin(), examples.end(), position);
-    return at != examples.end() ? *at : kNone;
+    for (const std::vector<std::uint32_t>* starts : {&examples_[type], &structure_.groups[type].starts}) {
+      const auto at = std::upper_bound(starts->begin(), starts->end(), position);
+      if (at != starts->end()) return *at;
+    }
+    return kNone;
   }
 
   template <typename Visit>
@@ -161,7 +164,8 @@ class Extractor {
         store32(to, kept.n);
         if (kept.n == 0) break;
         const std::vector<std::uint32_t>& examples = examples_[type.element];
-        for (std::uint32_t i = 0; i < kept.n; ++i) refer(object.start + 4 + 4 * i, examples[examples.size() - kept.n + i]);
+        for (std::uint32_t i = 0; i < kept.n; ++i)
+          refer(object.start + 4 + 4 * i, examples[examples.size() - kept.n + i]);
         break;
       }
       case Kind::kData: store32(to, kept.n); break;

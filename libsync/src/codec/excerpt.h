@@ -12,7 +12,7 @@
 namespace libsync::codec {
 
 struct Excerpt {
-  Bytes bytes;  // none: it would be more than half of the whole
+  Bytes bytes;  // none: it would not be smaller than the whole
   // Objects that are there as they are in the whole: where they start there, and in the excerpt. Ascending in both.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> same;
 };
