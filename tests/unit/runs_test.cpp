@@ -199,16 +199,19 @@ std::vector<Step> draw_steps(const Structure& base, Random& random) {
   return steps;
 }
 
-// At the last of some states that were sent one after the other.
+// At the last of some states that were sent one after the other, and received.
 struct Sent {
   SnapshotPtr held;
-  PatchContext context;
+  PatchContext context, received;
 
   explicit Sent(const Bytes& bytes) : held(Snapshot::copy_of(bytes)) {}
   void send(const Bytes& bytes) {
     const SnapshotPtr target = Snapshot::copy_of(bytes);
     Bytes patch;
     make_patch(*held, *target, patch, kPatchFormat, &context);
+    const Result<SnapshotPtr> applied = apply_patch(*held, patch, Limits{}, &received);
+    REQUIRE(applied.has_value());
+    CHECK(std::ranges::equal((*applied)->bytes(), bytes));
     held = target;
   }
   codec::Context at() const {
@@ -404,6 +407,46 @@ TEST_CASE("runs: vectors of references to what is no type's own hold nothing bef
   REQUIRE(vectors.element == codec::kNone);
   Count count;
   CHECK(check_joined(context, out.bytes, out.bytes.size() + 16, {{codec::Step::kRun, structure.n_objects()}}, count));
+}
+
+TEST_CASE("runs: new objects before the first byte of a baseline are made of what begins there") {
+  Sent sent = tables_at_the_start(100);
+  Bytes bytes(sent.held->bytes().begin(), sent.held->bytes().end());
+  constexpr std::uint32_t kTableBytes = 32;
+  const std::uint32_t vtable = 0u - codec::load32(bytes.data());
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    Bytes table(bytes.begin(), bytes.begin() + kTableBytes);
+    codec::store32(table.data(), 0u - (vtable + (i + 1) * kTableBytes));
+    for (std::uint32_t at = 4; at < kTableBytes; at += 4) codec::store32(&table[at], 77 + at + i);
+    bytes.insert(bytes.begin(), table.begin(), table.end());
+  }
+  sent.send(bytes);
+  CHECK(sent.at().structure->groups[sent.at().structure->object(0).type].starts.size() == 102);
+}
+
+TEST_CASE("runs: a vector of eight-byte elements is none of a run where it is the first of all") {
+  constexpr std::uint32_t kRoot = 12, kVector = 20, kCount = 20;
+  test::Layout out(kVector + 4 + 8 * kCount);
+  out.refer(0, kRoot);
+  out.vtable(4, 8, {4});
+  out.table(kRoot, 4);
+  out.refer(kRoot + 4, kVector);
+  out.u32(kVector, kCount);
+  for (std::uint32_t i = 0; i < 2 * kCount; ++i) out.u32(kVector + 4 + 4 * i, 0x01010101 * (i + 1));
+  const codec::Context context = codec::new_context(Snapshot::copy_of(out.bytes)->structure());
+  const std::uint32_t type = context.structure->object(kVector).type;
+  REQUIRE(context.structure->types()[type].is_aligned);
+  const Decoded first = decode(context, out.bytes, 4 + 8 * kCount, {{codec::Step::kJump, 1, {type, 0}}}, true, 0);
+  REQUIRE(first.is_target);
+  const Structure& base = *first.context.structure;
+  const codec::Object vector = base.object(0);
+  REQUIRE(vector.start == 0);
+  REQUIRE(base.types()[vector.type].is_aligned);
+  codec::Arrangement plan(base, first.target, base.size_bytes + 8);
+  codec::Placed placed;
+  REQUIRE(plan.place(0, false, codec::Overrides{}, vector.end + 8, placed));
+  CHECK(placed.start != vector.start + 8);
+  CHECK(!plan.is_regular(vector, 8));
 }
 
 TEST_CASE("runs: tables whose vtable is gone may get it again, whichever way they came") {
