@@ -11,14 +11,15 @@ import os
 import sys
 
 DECODER = [
-    "src/codec/arrangement.cpp", "src/codec/arrangement.h", "src/codec/arrangement_coder.h", "src/codec/codec.cpp",
-    "src/codec/column_coder.h", "src/codec/contents.h", "src/codec/element_coder.h", "src/codec/entropy_coder.cpp",
-    "src/codec/entropy_coder.h", "src/codec/byte_tests.cpp", "src/codec/byte_tests.h", "src/codec/coverage.h", "src/codec/find_structure.cpp",
-    "src/codec/finish_structure.cpp", "src/codec/stride.h", "src/codec/gap_coder.h", "src/codec/last_sources.h",
-    "src/codec/layout.cpp", "src/codec/layout.h", "src/codec/models.h", "src/codec/residual.h", "src/codec/row_coder.h",
+    "src/byte_reader.h", "src/codec/arrangement.cpp", "src/codec/arrangement.h", "src/codec/arrangement_coder.h",
+    "src/codec/byte_tests.cpp", "src/codec/byte_tests.h", "src/codec/codec.cpp", "src/codec/codec.h",
+    "src/codec/column_coder.h", "src/codec/contents.h", "src/codec/coverage.h", "src/codec/element_coder.h",
+    "src/codec/entropy_coder.cpp", "src/codec/entropy_coder.h", "src/codec/find_structure.cpp",
+    "src/codec/finish_structure.cpp", "src/codec/gap_coder.h", "src/codec/last_sources.h", "src/codec/layout.cpp",
+    "src/codec/layout.h", "src/codec/models.h", "src/codec/residual.h", "src/codec/row_coder.h",
     "src/codec/row_entries.cpp", "src/codec/row_entries.h", "src/codec/row_work.h", "src/codec/rows.h",
-    "src/codec/starts.cpp", "src/codec/starts.h", "src/codec/structure.cpp", "src/codec/structure.h",
-    "src/codec/table_shapes.h", "src/codec/text_coder.h", "src/codec/value_coder.h", "src/byte_reader.h",
+    "src/codec/starts.cpp", "src/codec/starts.h", "src/codec/stride.h", "src/codec/structure.cpp",
+    "src/codec/structure.h", "src/codec/table_shapes.h", "src/codec/text_coder.h", "src/codec/value_coder.h",
     "src/patch.cpp", "src/patch_context.cpp", "src/patch_reader.h", "src/replica.cpp",
 ]
 

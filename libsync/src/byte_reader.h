@@ -36,7 +36,7 @@ class ByteReader {
   // Shortest LEB128 of a value up to `max`; anything else is refused.
   bool read_varint(std::uint64_t& value, std::uint64_t max) {
     std::uint64_t result = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
+    for (unsigned shift = 0;; shift += 7) {
       if (at_end()) return false;
       const auto byte = std::to_integer<std::uint64_t>(bytes_[position_++]);
       if (shift == 63 && byte > 1) return false;  // beyond 64 bits
@@ -47,7 +47,6 @@ class ByteReader {
         return result <= max;
       }
     }
-    return false;
   }
 
   bool read_bytes(std::size_t count, BytesView& view) {

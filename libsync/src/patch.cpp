@@ -209,16 +209,14 @@ bool have_tables_moved(const codec::Structure& structure, BytesView baseline, By
   std::size_t n_changed = 0;
   for (const ByteRange& range : ranges) n_changed += range.end - range.begin;
   if (!structure.is_flatbuffer || n_changed < target.size() / kFew) return false;
-  const codec::Group* most = nullptr;
+  std::span<const std::uint32_t> most;  // tables of one type
   for (std::size_t type = 0; type < structure.types().size(); ++type) {
-    const codec::Group& group = structure.groups[type];
-    if (structure.types()[type].kind == codec::Kind::kTable &&
-        (most == nullptr || group.starts.size() > most->starts.size()))
-      most = &group;
+    const std::vector<std::uint32_t>& starts = structure.groups[type].starts;
+    if (structure.types()[type].kind == codec::Kind::kTable && starts.size() > most.size()) most = starts;
   }
-  if (most == nullptr || most->starts.empty()) return false;
+  if (most.empty()) return false;
   for (std::size_t i = 0; i < kSamples; ++i) {
-    const std::uint32_t start = most->starts[i * most->starts.size() / kSamples];
+    const std::uint32_t start = most[i * most.size() / kSamples];
     if (codec::load32(baseline.data() + start) != codec::load32(target.data() + start)) return true;
   }
   return false;

@@ -151,6 +151,44 @@ inline Bytes vtable_in_length_layout(bool is_text) {
   return out.bytes;
 }
 
+// The same of a vector of references: to one table, whose vtable is elsewhere.
+inline Bytes vtable_in_references_layout() {
+  constexpr std::uint32_t kAt = 32, kCount = 0x40001, kTable = kAt + 4 + 4 * kCount, kOther = kTable + 8;
+  Layout out(kOther + 4);
+  out.refer(0, 12);
+  out.vtable(4, 12, {4, 8});
+  out.table(12, 4);
+  out.refer(16, kAt);
+  out.refer(20, kOther);
+  out.vtable(24, 8, {4});
+  out.u32(kAt, kCount);
+  for (std::uint32_t i = 0; i < kCount; ++i) out.refer(kAt + 4 + 4 * i, kTable);
+  out.table(kTable, 24);
+  out.u32(kTable + 4, 0x7f000001);
+  out.table(kOther, kAt + 2);  // 04 00 04 00
+  return out.bytes;
+}
+
+// Tables of one type: the first has room behind it, in the second another table begins.
+inline Bytes cut_and_padded_layout() {
+  Layout out(88);
+  out.refer(0, 12);
+  out.vtable(4, 12, {4, 8});
+  out.table(12, 4);
+  out.refer(16, 44);
+  out.refer(20, 80 - 4);
+  out.vtable(24, 8, {4});
+  out.vtable(32, 10, {4, 8});
+  out.references(44, {56, 68});
+  for (const std::uint32_t at : {56, 68}) {
+    out.table(at, 32);
+    out.u32(at + 4, 0x7f000000 + at);
+  }
+  out.table(76, 24);
+  out.u32(80, 0x7f000007);
+  return out.bytes;
+}
+
 // A vtable that lies where a table is, which is claimed first.
 inline Bytes vtable_in_table_layout() {
   constexpr std::uint32_t kTable = 40, kVTable = kTable + 65532, kOther = kVTable + 8;

@@ -158,6 +158,52 @@ TEST_CASE("odd layouts: a vtable in the length of a text or vector") {
   }
 }
 
+TEST_CASE("odd layouts: a vtable in the length of a vector of references") {
+  const Bytes baseline = test::vtable_in_references_layout();
+  const codec::Structure structure = codec::find_structure(baseline);
+  REQUIRE(structure.is_flatbuffer);
+  const codec::Object object = structure.object(32);
+  CHECK(object.size() == 2);
+  const codec::Type& type = structure.types()[object.type];
+  REQUIRE(type.kind == codec::Kind::kReferences);
+  REQUIRE(type.element != codec::kNone);
+  CHECK(structure.groups[type.element].starts.size() == 1);
+  // Of its length nothing is left, so the one that is made of it is empty.
+  const std::optional<Bytes> again = all_again(baseline);
+  REQUIRE(again.has_value());
+  check_edits(baseline, 1);
+}
+
+TEST_CASE("odd layouts: a table that is cut beside one with room behind it") {
+  const Bytes baseline = test::cut_and_padded_layout();
+  const codec::Structure structure = codec::find_structure(baseline);
+  REQUIRE(structure.is_flatbuffer);
+  const codec::Object padded = structure.object(56), cut = structure.object(68);
+  REQUIRE(padded.type == cut.type);
+  CHECK(padded.size() == 12);
+  CHECK(cut.size() == 8);
+  CHECK(!structure.groups[cut.type].is_roomy);
+  for (const std::uint32_t at : {60, 64, 66, 72, 80}) {
+    CAPTURE(at);
+    Bytes target = baseline;
+    target[at] ^= std::byte{5};
+    check_sent(baseline, target);
+  }
+  check_all(baseline, 20);
+  // Of two columns the cut one has only the first, so that nothing tells whether it changes.
+  std::vector<std::uint32_t> values(cut.type, 0);
+  values.insert(values.end(), {1, 1, 1, 0, 0, 1});  // any, two columns: 1 and 2, one row: the second
+  const SnapshotPtr held = Snapshot::copy_of(baseline);
+  const test::ScriptedPatch scripted = test::scripted_patch(*held, PatchKind::kInPlace, 0, values);
+  Bytes target = baseline;
+  codec::store32(&target[72], codec::load32(&target[72]) + 1);
+  REQUIRE(scripted.target.has_value());
+  CHECK(*scripted.target == target);
+  const Result<SnapshotPtr> applied = apply_patch(*held, scripted.patch, Limits{});
+  REQUIRE(applied.has_value());
+  CHECK(std::ranges::equal((*applied)->bytes(), target));
+}
+
 TEST_CASE("odd layouts: a vtable where a table is") {
   const Bytes baseline = test::vtable_in_table_layout();
   const codec::Structure structure = codec::find_structure(baseline);

@@ -1,5 +1,6 @@
 // What a context may hold at most, whatever a stream says, and what contexts are to those who copy and move them.
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "libsync/patch.h"
 #include "libsync/patch_context.h"
 #include "libsync/replica.h"
+#include "patch_reader.h"
 #include "unit/odd_layouts.h"
 #include "unit/scripted_patch.h"
 #include "unit/small_world.h"
@@ -36,6 +38,44 @@ Bytes wide_tables(std::uint32_t n) {
     out.refer(root + 4 + 4 * i, vtable + 4);
     out.vtable(vtable, kTableBytes, {});
     out.table(vtable + 4, vtable);
+  }
+  return out.bytes;
+}
+
+// `n` tables without fields, each with a vtable of its own.
+Bytes tables_with_vtables(std::uint32_t n) {
+  constexpr std::uint32_t kRoot = 12, kVector = 20, kTypes = 5;
+  const std::uint32_t first = kVector + 4 + 4 * n;
+  test::Layout out(first + 32 * n + kTypes * 64);  // so long that there is enough to look at them all
+  out.refer(0, kRoot);
+  out.vtable(4, 8, {4});
+  out.table(kRoot, 4);
+  out.refer(kRoot + 4, kVector);
+  out.u32(kVector, n);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const std::uint32_t vtable = first + 8 * i;
+    out.vtable(vtable, 4, {});
+    out.table(vtable + 4, vtable);
+    out.refer(kVector + 4 + 4 * i, vtable + 4);
+  }
+  return out.bytes;
+}
+
+// `n` tables of one number.
+Bytes small_tables(std::uint32_t n) {
+  constexpr std::uint32_t kRoot = 12, kVTable = 20, kVector = 28;
+  const std::uint32_t first = kVector + 4 + 4 * n;
+  test::Layout out(first + 8 * n);
+  out.refer(0, kRoot);
+  out.vtable(4, 8, {4});
+  out.table(kRoot, 4);
+  out.refer(kRoot + 4, kVector);
+  out.vtable(kVTable, 8, {4});
+  out.u32(kVector, n);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    out.refer(kVector + 4 + 4 * i, first + 8 * i);
+    out.table(first + 8 * i, kVTable);
+    out.u32(first + 8 * i + 4, 0x7f000000 + i * i);
   }
   return out.bytes;
 }
@@ -114,6 +154,83 @@ TEST_CASE("patch: of new vtables a context takes no more than their tables could
     CHECK(applied.has_value() == each.is_target);
     if (applied && each.is_target) CHECK(std::ranges::equal((*applied)->bytes(), *scripted.target));
   }
+}
+
+TEST_CASE("patch: types and vtables of types are at most 65535, found or added") {
+  constexpr std::uint32_t kTypes = 5, kMost = 65535;  // besides: the vtable of the root
+  for (const std::uint32_t n_tags : {kMost - 1, kMost, kMost + 1}) {
+    CAPTURE(n_tags);
+    const std::uint32_t n = n_tags - kTypes - 1;
+    const Bytes baseline = tables_with_vtables(n);
+    const SnapshotPtr held = Snapshot::copy_of(baseline);
+    const codec::Structure& structure = *held->structure();
+    CHECK(structure.is_flatbuffer == (n_tags <= kMost));
+    if (!structure.is_flatbuffer) {
+      CHECK(structure.n_objects() == 1);
+      continue;
+    }
+    REQUIRE(structure.types().size() + structure.shapes().size() == n_tags);
+    const std::uint32_t type = structure.object(static_cast<std::uint32_t>(baseline.size() - 1)).type;
+    REQUIRE(structure.types()[type].shapes.size() == n);
+    // The last table, with one more vtable, like the first of its type.
+    const test::ScriptedPatch added =
+        test::scripted_patch(*held, PatchKind::kMoved, 4, {6, type, n, 0, 0, 1, type, 0, 0});
+    CHECK(added.target.has_value() == (n_tags < kMost));
+    CHECK(apply_patch(*held, added.patch, Limits{}).has_value() == (n_tags < kMost));
+  }
+}
+
+TEST_CASE("patch: what is raw, new or spliced is bounded by the sizes") {
+  const SnapshotPtr held = Snapshot::copy_of(small_world(6).build());
+  const auto size_of = [](std::size_t n) { return 2 * n + 8; };
+  const auto most = [&](std::size_t n) { return (held->size_bytes() + size_of(n)) / 16 + 1024; };
+  std::size_t n_fit = 0;
+  while (n_fit + 1 <= most(n_fit + 1)) ++n_fit;
+  for (const std::size_t n : {n_fit, n_fit + 1}) {
+    CAPTURE(n);
+    std::vector<std::uint32_t> values;
+    for (std::size_t i = 0; i < n; ++i) values.insert(values.end(), {8, 1, 6, 1, 6, 2});  // two bytes each
+    values.insert(values.end(), {1, 0, 0, 0});                                            // all the rest
+    const test::ScriptedPatch scripted = test::scripted_patch(*held, PatchKind::kMoved, size_of(n), values);
+    CHECK(scripted.target.has_value() == (n == n_fit));
+    const Result<SnapshotPtr> applied = apply_patch(*held, scripted.patch, Limits{});
+    CHECK(applied.has_value() == (n == n_fit));
+  }
+}
+
+TEST_CASE("patch: more new objects than a patch may have are told as bytes") {
+  const Bytes baseline = small_tables(20);
+  for (const std::uint32_t n : {3000u, 5000u}) {
+    CAPTURE(n);
+    const Bytes target = small_tables(n);
+    Bytes patch;
+    make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), patch);
+    CHECK(patch[0] == static_cast<std::byte>(n == 3000 ? PatchKind::kMoved : PatchKind::kBytes));
+    const Result<SnapshotPtr> applied = apply_patch(*Snapshot::copy_of(baseline), patch, Limits{});
+    REQUIRE(applied.has_value());
+    CHECK(std::ranges::equal((*applied)->bytes(), target));
+  }
+}
+
+TEST_CASE("patch: nothing of 2^31 bytes or more is looked into") {
+  // Of which nothing is read, so that it takes no memory.
+  constexpr std::size_t kSize = codec::kMaxBytes + 1;
+  void* const bytes = mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(bytes != MAP_FAILED);
+  const auto open = [&](std::size_t size) {
+    const HeldBytes held{{static_cast<const std::byte*>(bytes), size}, Digest{1}, [] {
+                           return std::make_shared<const codec::Structure>(codec::find_structure({}));
+                         }};
+    Limits limits;
+    limits.max_snapshot_bytes = kSize;
+    const Bytes patch =
+        test::scripted_patch(*Snapshot::copy_of(small_world(1).build()), PatchKind::kInPlace, 0, {}).patch;
+    const Result<OpenPatch> opened = open_patch(held, patch, limits, nullptr);
+    return opened ? ErrorCode::kNone : opened.error().code;
+  };
+  CHECK(open(codec::kMaxBytes) == ErrorCode::kNone);
+  CHECK(open(kSize) == ErrorCode::kMalformed);
+  munmap(bytes, kSize);
 }
 
 TEST_CASE("patch: of many rows that move only some tell how they go on") {

@@ -145,7 +145,7 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
     core += overrides.padding;
     if (align == 8) align = 4;
   }
-  if (core > end || core == 0) return false;
+  if (core > end) return false;
   object.start = aligned(end - static_cast<std::uint32_t>(core), align);
   return object.start % 2 == 0;
 }
@@ -214,10 +214,10 @@ void Arrangement::push(const Placed& object) {
   fresh_shapes.push_back(object.shape);
 }
 
-bool Arrangement::extend(const Object& object, std::uint32_t distance) {
+bool Arrangement::extend(const Object& object) {
   Placed& last = placed.back();
-  if (last.source != object.end || last.start - last.source != distance) return false;
-  last.start = object.start + distance;
+  if (last.source != object.end) return false;
+  last.start -= object.size();
   last.source = object.start;
   ++last.n_objects;
   ++n_placed_[object.type];

@@ -94,8 +94,9 @@ class Arrangement {
   bool can_add_shape() const { return types().size() + shapes().size() < kMaxTags; }
   // Counts it as placed.
   void push(const Placed& object);
-  // Adds a regular object to what was placed last, a run or a regular object. False: it does not go on with it.
-  bool extend(const Object& object, std::uint32_t distance);
+  // Adds a regular object to what was placed last, a run or a regular object, just before which it ends. False: in the
+  // baseline it did not.
+  bool extend(const Object& object);
   // The u32 that an object of the baseline begins with: its length. 0 if it is too short.
   std::uint32_t old_count(const Object& object) const {
     return object.size() >= 4 ? load32(baseline.data() + object.start) : 0;

@@ -23,7 +23,6 @@ std::uint32_t ByteTests::shape_at(std::uint32_t position) {
 }
 
 bool ByteTests::is_references(std::uint32_t start, bool texts, bool& is_some) {
-  if (start % 4 != 0 || start >= size_ || size_ - start < 4) return false;
   const std::uint32_t count = load32(bytes_ + start);
   if (count > (size_ - start - 4) / 4) return false;
   const std::uint8_t mark = texts ? 2 : 1;

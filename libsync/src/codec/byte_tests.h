@@ -27,8 +27,9 @@ class ByteTests {
     return shape != kNone && shapes_[shape].table_size <= size_ - start ? shape : kNone;
   }
   bool is_table(std::uint32_t start) { return shape_of_table(start) != kNone; }
+  // Requires, as does is_references(): target_of() gave `start`.
   bool is_text(std::uint32_t start) {
-    if (start % 4 != 0 || start >= size_ || size_ - start < 5) return false;
+    if (size_ - start < 5) return false;
     const std::uint32_t length = load32(bytes_ + start);
     if (length > size_ - start - 5 || bytes_[start + 4 + length] != std::byte{0}) return false;
     work_left_ -= length / 8;

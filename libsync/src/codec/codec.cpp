@@ -107,7 +107,7 @@ bool encode_objects(Context& context, Encoder& encoder, BytesView baseline, Matc
   const auto prediction = std::make_unique_for_overwrite<std::byte[]>(target.size());
   layout.predict(prediction.get());
   ElementCoder<Encoder> elements(encoder, context.models.arrangement, base, baseline, layout, bytes, prediction.get());
-  if (!elements.run()) return false;
+  elements.run();  // Only what was decoded may not fit.
   std::vector<Rows> rows;
   for (std::uint32_t type = 0; type < layout.structure().types().size(); ++type) rows.push_back(layout.known(type));
   for (const Placed& piece : layout.pieces()) {

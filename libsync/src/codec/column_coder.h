@@ -32,8 +32,7 @@ class ColumnCoder {
     for (ColumnModel& column : model_.columns) {
       if (column.was_active) work_.active.push_back({column.column, column.order, &column});
     }
-    if (!is_as_before || is_new || model_.stamp == 0 || work_.last_stamp < model_.stamp)
-      model_.stamp = ++work_.last_stamp;
+    if (!is_as_before || is_new || work_.last_stamp < model_.stamp) model_.stamp = ++work_.last_stamp;
     return !work_.active.empty();
   }
 

@@ -85,7 +85,7 @@ class Describer {
       return false;
     if (!plan_.is_regular(source, distance)) return false;
     last_sources_.note(source.type, source.start);
-    if (is_run_open_ && plan_.extend(source, distance)) {
+    if (is_run_open_ && plan_.extend(source)) {
       wishes.list.back().source = source.start;
       ++wishes.list.back().n_objects;
       return true;

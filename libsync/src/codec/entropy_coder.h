@@ -247,8 +247,9 @@ class Decoder {
     return (raw(length) | 1u << length) - 1;
   }
 
-  // Whether the input ended exactly here, in its one valid form.
-  bool at_end() const { return is_canonical_ && state_ == 0 && position_ == input_.size(); }
+  // Whether the input ended exactly here, in its one valid form. While words of it are left the state is at least 2^16:
+  // it begins so, no symbol takes it below 1, and then it takes in the next word.
+  bool at_end() const { return is_canonical_ && state_ == 0; }
 
  private:
   void advance(std::uint32_t low, std::uint32_t frequency, std::uint32_t slot) {

@@ -28,9 +28,9 @@ std::uint64_t core_of(const Structure& structure, BytesView bytes, const Object&
     case Kind::kTable: return structure.shapes()[object.shape].table_size;
     case Kind::kReferences: return 4 + 4 * count();
     case Kind::kText: return 5 + count();
-    case Kind::kData: return 4 + type.stride * count();
+    case Kind::kData: break;
   }
-  return 0;
+  return 4 + type.stride * count();
 }
 
 }  // namespace

@@ -97,8 +97,6 @@ void Layout::add_piece(std::uint32_t index) {
     if (piece.type == 1) {
       structure_.vtable_shapes.push_back(piece.shape);
       vtable_position_[piece.shape] = piece.start;
-    } else if (piece.shape != kNone && structure_.shapes()[piece.shape].table_size > piece.size()) {
-      group.is_roomy = false;
     }
     const bool is_known = piece.source != kNone && !piece.is_fresh;
     stretches_[piece.type].push_back({index, piece.source, kNone, 1, is_known});
@@ -210,21 +208,18 @@ std::size_t Layout::first_source_behind(std::uint32_t source) const {
 std::uint32_t Layout::choose_copy(std::size_t any, std::uint32_t piece) const {
   const std::uint32_t source = by_source_[any].first;
   const auto behind = std::upper_bound(by_source_.begin(), by_source_.end(), std::pair(source, piece));
-  if (behind != by_source_.end() && behind->first == source) return behind->second;
-  return (behind - 1)->first == source ? (behind - 1)->second : by_source_[any].second;
+  return behind != by_source_.end() && behind->first == source ? behind->second : (behind - 1)->second;
 }
 
 std::uint32_t Layout::where(std::uint32_t source, std::uint32_t piece) const {
   const std::size_t behind = first_source_behind(source);
-  if (behind > 0) {
-    const auto& [begin, index] = by_source_[behind - 1];
-    const Placed& found = pieces_[index];
-    if (found.is_run()) {
-      if (source < found.source_end()) return found.start + (source - begin);
-    } else if (begin == source) {
-      const bool is_only = behind < 2 || by_source_[behind - 2].first != source;
-      return pieces_[is_only ? index : choose_copy(behind - 1, piece)].start;
-    }
+  const auto& [begin, index] = by_source_[behind - 1];
+  const Placed& found = pieces_[index];
+  if (found.is_run()) {
+    if (source < found.source_end()) return found.start + (source - begin);
+  } else if (begin == source) {
+    const bool is_only = behind < 2 || by_source_[behind - 2].first != source;
+    return pieces_[is_only ? index : choose_copy(behind - 1, piece)].start;
   }
   if (behind == by_source_.size()) return kNone;
   return pieces_[choose_copy(behind, piece)].start;
@@ -315,8 +310,7 @@ void Layout::predict_run(const Placed& run, std::uint32_t index, std::byte* byte
       store32(bytes + at, at - vtable_position_[shape]);
       for (const std::uint16_t offset : references_of(shape)) {
         const std::uint64_t target = std::uint64_t{start} + offset + load32(baseline_.data() + start + offset);
-        const bool is_within =
-            target >= begin && target < end && base_.starts.has(static_cast<std::uint32_t>(target)) && target % 2 == 0;
+        const bool is_within = target < end && base_.starts.has(static_cast<std::uint32_t>(target)) && target % 2 == 0;
         if (!is_within) refer(at + offset, target, index, bytes);
       }
     } else if (structure_.types()[what].kind == Kind::kReferences) {
@@ -377,13 +371,13 @@ void Layout::predict_table(const Placed& object, const Object& from, std::uint32
       const std::uint32_t from_offset = old_shape.offsets[field], to_offset = new_shape.offsets[field];
       if (from_offset == 0) continue;
       const std::uint32_t width = std::min(old_shape.widths[field], new_shape.widths[field]);
-      if (from_offset + width > from.size() || to_offset + width > size) continue;
+      if (from_offset + width > from.size()) continue;
       std::memcpy(target + to_offset, source + from_offset, width);
       if (field < type.fields.size() && type.fields[field].child != kNone && width >= 4)
         refer_as(from_offset, to_offset);
     }
   }
-  if (size >= 4) store32(target, object.start - vtable_position_[object.shape]);
+  store32(target, object.start - vtable_position_[object.shape]);
 }
 
 void Layout::predict_data(const Placed& object, const Object& from, std::byte* bytes) const {
@@ -395,7 +389,7 @@ void Layout::predict_data(const Placed& object, const Object& from, std::byte* b
     std::memcpy(target, source, std::min<std::uint64_t>({size, old_size, 4 + std::uint64_t{stride} * object.count}));
     return;
   }
-  if (size < 4 || old_size < 4) return;
+  if (old_size < 4) return;
   store32(target, object.count);
   if (stride == 0) return;
   std::uint64_t to = 4, at = 4;
@@ -408,7 +402,7 @@ void Layout::predict_data(const Placed& object, const Object& from, std::byte* b
     copy(std::uint64_t{splice.copy} * stride);
     at += std::uint64_t{splice.remove} * stride;
     for (std::uint32_t i = 0; i < splice.insert; ++i, to += stride) {
-      if (to >= 4 + stride && to + stride <= size) std::memcpy(target + to, target + to - stride, stride);
+      if (to >= 4 + stride) std::memcpy(target + to, target + to - stride, stride);
     }
   }
   copy(4 + std::uint64_t{stride} * object.count - to);

@@ -44,7 +44,7 @@ class Layout {
   std::vector<ReferenceVector> reference_vectors() const;
 
   // Where the object that began at `source`, or the next one that is anywhere, begins in the target, as seen from a
-  // piece. kNone: nowhere.
+  // piece. kNone: nowhere. Requires: the source of some piece is there or before, as what refers to something is.
   std::uint32_t where(std::uint32_t source, std::uint32_t piece) const;
   // Fills the target with the prediction, all but raw bytes. Elements of vectors of references are 0.
   void predict(std::byte* bytes) const;

@@ -14,7 +14,6 @@ void Starts::count() {
 }
 
 void Starts::add_moved(const Starts& other, std::uint32_t begin, std::uint32_t end, std::uint32_t distance) {
-  if (begin >= end) return;
   const std::uint32_t first = (begin + distance) / 2;  // bit
   for (std::uint32_t bit = begin / 2, to = first; bit < (end + 1) / 2;) {
     // As many as one word of each side holds.

@@ -24,13 +24,12 @@ class Starts {
 
   bool has(std::uint32_t position) const { return (bits_[position / 128] >> (position / 2 % 64) & 1) != 0; }
   void add(std::uint32_t position) { bits_[position / 128] |= std::uint64_t{1} << (position / 2 % 64); }
-  // Adds those of `other` in [begin, end), each `distance` further. Requires: both are multiples of 2, and none of the
-  // positions from the first to the last is in this set so far.
+  // Adds those of `other` in [begin, end), each `distance` further. Requires: begin < end, all three are multiples of
+  // 2, and none of the positions from the first to the last is in this set so far.
   void add_moved(const Starts& other, std::uint32_t begin, std::uint32_t end, std::uint32_t distance);
   void count();
 
   // The rest: after count().
-  std::uint32_t n() const { return n_; }
   // Index of the last one at or before `position`. Requires: there is one.
   std::uint32_t index_of(std::uint32_t position) const {
     const std::uint32_t word = position / 128;

@@ -46,7 +46,6 @@ void Structure::assemble(std::span<const Found> found) {
     table_end = is_table ? start + shapes()[tag - types().size()].table_size : 0;
     table_group = is_table ? &group : nullptr;
   });
-  if (table_end > size_bytes) table_group->is_roomy = false;
 }
 
 void Structure::count_rows() {
@@ -74,7 +73,7 @@ std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read) {
   Shape shape;
   shape.size = static_cast<std::uint16_t>(load16(vtable.data()));
   shape.table_size = static_cast<std::uint16_t>(load16(vtable.data() + 2));
-  if (shape.size != vtable.size() || shape.size % 2 != 0 || shape.table_size < 4) return std::nullopt;
+  if (shape.size % 2 != 0 || shape.table_size < 4) return std::nullopt;
   std::vector<std::uint16_t> sorted;
   for (std::size_t at = 4; at < vtable.size(); at += 2) {
     const auto offset = static_cast<std::uint16_t>(load16(vtable.data() + at));

@@ -154,11 +154,12 @@ struct Structure {
   }
   // How many objects of a type begin before this position.
   std::uint32_t rank_of(std::uint32_t type, std::uint32_t position) const;
-  // Calls visit(object) for all objects that begin in [begin, end), ascending.
+  // Calls visit(object) for all objects that begin in [begin, end), ascending. Requires: one begins at `begin`, or
+  // there is nothing between; end <= size_bytes.
   template <typename Visit>
   void for_each(std::uint32_t begin, std::uint32_t end, Visit visit) const {
-    if (begin >= end || tags.empty()) return;
-    std::uint32_t next = starts.has(begin) ? starts.index_of(begin) : starts.index_of(begin) + 1;
+    if (begin >= end) return;
+    std::uint32_t next = starts.index_of(begin);
     Object object{kNone, 0, 0, kNone};
     const auto visit_until = [&](std::uint32_t start) {
       if (object.start != kNone) {
@@ -170,7 +171,7 @@ struct Structure {
       object.start = start;
     };
     starts.for_each(begin, end, visit_until);
-    if (object.start != kNone) visit_until(starts.next(object.start));
+    visit_until(starts.next(object.start));
   }
   // Fills all that follows from the objects, in any order, but for the rows. Requires: schema, size_bytes; each start
   // once, one at 0 unless there are none at all.
@@ -186,8 +187,8 @@ std::uint32_t rows_in(const Structure& structure, std::uint32_t type, std::span<
 // Work: linear in the size of `bytes`, whatever they are.
 Structure find_structure(BytesView bytes);
 
-// Offsets and widths of a vtable's fields; nothing if the bytes are none. `size`: of the vtable.
-// `n_read`: counts up by the fields that were looked at.
+// Offsets and widths of a vtable's fields; nothing if the bytes are none. `n_read`: counts up by the fields that were
+// looked at. Requires: there are as many bytes as the vtable says, if it says that much.
 std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read);
 // The lanes of a shape that has offsets and widths; new columns are appended to the type's.
 void assign_columns(Shape& shape, Type& type);

@@ -25,8 +25,7 @@ class TableShapes {
   }
   // [tables of the type]; null: not known.
   const Tag* of(std::uint32_t type) {
-    if (n_uses_ < kWorthwhile || structure_ == nullptr || structure_->types()[type].kind != Kind::kTable)
-      return nullptr;
+    if (n_uses_ < kWorthwhile || structure_->types()[type].kind != Kind::kTable) return nullptr;
     shapes_.resize(structure_->types().size());
     std::vector<Tag>& shapes = shapes_[type];
     const std::vector<std::uint32_t>& starts = structure_->groups[type].starts;
@@ -42,7 +41,7 @@ class TableShapes {
  private:
   static constexpr int kWorthwhile = 3;
   std::shared_ptr<const Structure> structure_;
-  int n_uses_ = 0;
+  int n_uses_ = 0;                        // of a structure; it does not grow without one
   std::vector<std::vector<Tag>> shapes_;  // [types]
 };
 
