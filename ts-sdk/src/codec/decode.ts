@@ -142,8 +142,8 @@ class ContentDecoder {
     for (const rank of changed) {
       if (!this.#readText(known.at(rank))) return false;
     }
-    for (const object of this.#arrangement.unknown(index)) {
-      if (this.#arrangement.isFresh(object) && !this.#readText(object)) return false;
+    for (const object of this.#arrangement.fresh(index)) {
+      if (!this.#readText(object)) return false;
     }
     return true;
   }
@@ -165,9 +165,7 @@ class ContentDecoder {
     this.#takeMotionsAlong(index, known);
     if (!this.#rows.rows(index, known)) return false;
     this.#countFreshRows(index, group, known);
-    for (const object of this.#arrangement.unknown(index)) {
-      if (this.#arrangement.isFresh(object)) this.#rows.freshObject(index, group, object);
-    }
+    for (const object of this.#arrangement.fresh(index)) this.#rows.freshObject(index, group, object);
     return true;
   }
 
