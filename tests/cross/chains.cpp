@@ -22,7 +22,7 @@ namespace {
 using test::pick;
 using test::Random;
 
-constexpr int kHonestSteps = 6;
+constexpr int kHonestSteps = 7;  // the first from nothing
 constexpr int kMutatedChains = 80;
 constexpr std::size_t kMutatedSteps = 8;  // at most
 constexpr int kBentChains = 20;
@@ -56,8 +56,11 @@ struct Honest {
   Tape tape;
 };
 
+// `excerpt_size`: of kWhole.
 template <typename Decoder>
-bool decode(codec::Context& context, Decoder& decoder, PatchKind kind, BytesView baseline, Bytes& target) {
+bool decode(codec::Context& context, Decoder& decoder, PatchKind kind, std::size_t excerpt_size, BytesView baseline,
+            Bytes& target) {
+  if (kind == PatchKind::kWhole) return codec::decode_whole(context, decoder, excerpt_size, target);
   if (kind == PatchKind::kMoved) return codec::decode_objects(context, decoder, baseline, target);
   target.assign(baseline.begin(), baseline.end());
   return codec::decode_types(context, decoder, target.data(), [](std::uint32_t, std::uint32_t) {});
@@ -75,8 +78,9 @@ Tape record(const Receiver& at, const Honest& honest) {
   codec::Context context = context_at(at, honest.header.continues);
   Recorder recorder(BytesView(honest.patch).subspan(honest.header.body_offset), tape);
   Bytes target(honest.target_size);
-  if (!decode(context, recorder, honest.header.kind, at.held->bytes(), target) || !recorder.at_end() ||
-      digest_of(target) != honest.header.digest) {
+  if (!decode(context, recorder, honest.header.kind, honest.header.excerpt_size_bytes.value_or(0), at.held->bytes(),
+              target) ||
+      !recorder.at_end() || digest_of(target) != honest.header.digest) {
     complain("an honest patch, read symbol by symbol");
   }
   return tape;
@@ -87,14 +91,16 @@ class Family {
   explicit Family(std::uint64_t number) : random_(number) {
     is_rough_ = pick(random_, 0, 4) == 0;
     const std::function<Bytes()> next = make_world();
-    receivers_.push_back({Snapshot::copy_of(next()), {}});
+    receivers_.push_back({Snapshot::empty(), {}});
     PatchContext sent;
     for (int i = 0; i < kHonestSteps; ++i) {
       const Receiver& before = receivers_.back();
       const SnapshotPtr target = Snapshot::copy_of(next());
       Honest honest;
-      if (pick(random_, 0, 7) == 0) sent.close();
+      const std::uint64_t how = pick(random_, 0, 15);
+      if (how < 2) sent.close();
       make_patch(*before.held, *target, honest.patch, kPatchFormat, &sent);
+      if (how == 2) send_whole(*target, honest.patch, sent);
       honest.header = *read_patch_header(honest.patch);
       honest.target_size = target->size_bytes();
       honest.tape = record(before, honest);
@@ -138,6 +144,14 @@ class Family {
       return roughened(bytes);
     };
   }
+  // Who holds something may get a whole state as well.
+  static void send_whole(const Snapshot& target, Bytes& patch, PatchContext& sent) {
+    Bytes whole;
+    make_patch(*Snapshot::empty(), target, whole);
+    if (read_patch_header(whole)->kind != PatchKind::kWhole) return;
+    patch = std::move(whole);
+    sent.close();
+  }
   Bytes odd_bytes() {
     switch (pick(random_, 0, 4)) {
       case 0: return test::shared_layout();
@@ -175,8 +189,10 @@ class Family {
     for (std::size_t i = 0; i < kMutatedSteps; ++i) {
       const std::size_t like =
           pick(random_, 0, 4) == 0 ? pick(random_, 0, honest_.size() - 1) : std::min(begin + i, honest_.size() - 1);
-      if (honest_[like].header.kind == PatchKind::kBytes || receiver.held->size_bytes() == 0) break;
-      const bool is_sent = i > 0 && pick(random_, 0, 5) == 0;
+      const PatchKind kind = honest_[like].header.kind;
+      const bool is_empty = receiver.held->size_bytes() == 0;
+      if (kind == PatchKind::kBytes || (is_empty && kind != PatchKind::kWhole)) break;
+      const bool is_sent = i > 0 && !is_empty && pick(random_, 0, 5) == 0;
       chain.steps.push_back(
           receiver.take(is_sent ? sent_patch(receiver) : mutated_patch(receiver, honest_[like]), replica));
       if (chain.steps.back().error != ErrorCode::kNone) break;
@@ -187,24 +203,36 @@ class Family {
 
   Bytes mutated_patch(const Receiver& at, const Honest& like) {
     PatchKind kind = like.header.kind;
-    if (pick(random_, 0, 9) == 0) kind = kind == PatchKind::kMoved ? PatchKind::kInPlace : PatchKind::kMoved;
+    const bool is_whole = kind == PatchKind::kWhole;
+    if (!is_whole && pick(random_, 0, 9) == 0)
+      kind = kind == PatchKind::kMoved ? PatchKind::kInPlace : PatchKind::kMoved;
     std::size_t size = at.held->size_bytes();
-    if (kind == PatchKind::kMoved) {
+    if (kind != PatchKind::kInPlace) {
       size = like.target_size;
       if (pick(random_, 0, 5) == 0) size = std::max<std::size_t>(32, size + pick(random_, 0, 64)) - 32;
     }
-    const bool continues = at.context.is_at(*at.held) && pick(random_, 0, 11) != 0;
-    codec::Context context = context_at(at, continues);
+    std::size_t excerpt_size = 0;
+    if (is_whole) {
+      excerpt_size = *like.header.excerpt_size_bytes;
+      if (pick(random_, 0, 15) == 0) excerpt_size = std::max<std::size_t>(8, excerpt_size + pick(random_, 0, 16)) - 8;
+      size = std::max<std::size_t>(1, size);
+      excerpt_size = std::clamp<std::size_t>(excerpt_size, 1, size);
+    }
+    const bool continues = !is_whole && at.context.is_at(*at.held) && pick(random_, 0, 11) != 0;
+    codec::Context context = is_whole ? codec::new_context(nullptr) : context_at(at, continues);
     constexpr unsigned kRates[] = {0, 2, 5, 10, 20, 50, 150};  // of a thousand symbols
-    Mutator mutator(like.tape, kRates[pick(random_, 0, std::size(kRates) - 1)], random_);
+    // Mostly an excerpt stays as it is, or little of what follows had a meaning: two symbols for each of its bytes.
+    const std::size_t n_kept = is_whole && pick(random_, 0, 3) != 0 ? 2 * excerpt_size : 0;
+    Mutator mutator(like.tape, kRates[pick(random_, 0, std::size(kRates) - 1)], random_, n_kept);
     Bytes target(size);
-    const bool is_target = decode(context, mutator, kind, at.held->bytes(), target);
+    const bool is_target = decode(context, mutator, kind, excerpt_size, at.held->bytes(), target);
     Bytes patch;
     ByteWriter writer(patch);
     writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(kind) | (continues ? kContinuesBit : 0)));
-    if (kind == PatchKind::kMoved) writer.varint(size);
+    if (kind != PatchKind::kInPlace) writer.varint(size);
     const Digest digest = is_target ? digest_of(target) : Digest{random_()};
     writer.u64(digest.value);
+    if (is_whole) writer.varint(excerpt_size);
     writer.bytes(mutator.stream());
 
     Receiver copy = at;

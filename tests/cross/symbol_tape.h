@@ -65,9 +65,10 @@ class Recorder : public SymbolSource<Recorder> {
 // Hands out the symbols of a tape, some of them replaced at random, and encodes what it handed out.
 class Mutator : public SymbolSource<Mutator> {
  public:
-  // `rate`: how many of a thousand symbols are replaced. Requires: `tape` and `random` outlive it.
-  Mutator(const Tape& tape, unsigned rate, test::Random& random)
-      : encoder_(work_), tape_(tape), rate_(rate), random_(random) {}
+  // `rate`: how many of a thousand symbols are replaced, after the first `n_kept`. Requires: `tape` and `random`
+  // outlive it.
+  Mutator(const Tape& tape, unsigned rate, test::Random& random, std::size_t n_kept = 0)
+      : encoder_(work_), tape_(tape), n_kept_(n_kept), rate_(rate), random_(random) {}
 
   std::uint32_t nibble(codec::Nibble& model, std::uint32_t = 0) {
     std::uint32_t symbol = next(SymbolKind::kNibble);
@@ -93,7 +94,7 @@ class Mutator : public SymbolSource<Mutator> {
   }
 
  private:
-  bool is_replaced() { return random_() % 1000 < rate_; }
+  bool is_replaced() { return (n_kept_ == 0 || position_ > n_kept_) && random_() % 1000 < rate_; }
   // The next symbol of this kind, if one is near: what was replaced may need other kinds than what stood there.
   std::uint32_t next(SymbolKind kind) {
     const auto at = tape_.begin() + static_cast<std::ptrdiff_t>(position_);
@@ -108,6 +109,7 @@ class Mutator : public SymbolSource<Mutator> {
   codec::Encoder encoder_;
   const Tape& tape_;
   std::size_t position_ = 0;
+  std::size_t n_kept_;
   unsigned rate_;
   test::Random& random_;
 };

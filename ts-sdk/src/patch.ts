@@ -2,7 +2,7 @@
 
 import { ByteReader } from "./byte-reader.js";
 import { Context } from "./codec/context.js";
-import { decodeInPlace, decodeMoved } from "./codec/decode.js";
+import { decodeInPlace, decodeMoved, decodeWhole } from "./codec/decode.js";
 import { findStructure } from "./codec/find-structure.js";
 import type { Structure } from "./codec/structure.js";
 import { malformed, SyncError } from "./errors.js";
@@ -14,6 +14,7 @@ import type { Snapshot } from "./snapshot.js";
 /** The newest form of patches that this SDK understands; every older one too. */
 export const kPatchFormat = 2;
 /** The first byte of a patch, without the bit that says that it continues a context. */
+const kWhole = 0;
 const kBytes = 1;
 const kInPlace = 2;
 const kMoved = 3;
@@ -38,7 +39,7 @@ const kNoOp = -1;
  * `limits.maxSnapshotBytes` plus hashes are allocated. A full update is a patch from the empty snapshot.
  *
  * `context`: a patch may continue it if it is at `baseline`; afterwards it is at the result, or closed: after an error,
- * and after a patch that speaks of bytes only. Without one the patch has to stand alone, and nothing is kept.
+ * and after a patch that speaks of bytes only, or of everything anew. Without one the patch has to stand alone, and nothing is kept.
  *
  * Throws SyncError: kWrongBaseline, kDigestMismatch (ask for the state again); kMalformed, kSnapshotTooBig.
  * Requires: initHash() has resolved.
@@ -56,6 +57,7 @@ export function applyPatch(
   const continues = (first & kContinuesBit) !== 0;
   const kind = first & ~kContinuesBit;
   if (kind === kBytes && !continues) return applyBytePatch(baseline, reader, limits.maxSnapshotBytes);
+  if (kind === kWhole && !continues) return applyWhole(baseline, reader, limits.maxSnapshotBytes, context);
   if (kind !== kInPlace && kind !== kMoved) throw malformed("unknown kind of patch");
 
   const size = kind === kMoved ? reader.varint(kMaxStructuredSize) : baseline.bytes.length;
@@ -116,6 +118,23 @@ function applyMoved(
   const snapshot = finish(bytes, digest, baseline, kept);
   workspace.giveBack(baseline.bytes, kept);
   return snapshot;
+}
+
+/** Of the baseline only the memory may be of use: what `context` has to spare. */
+function applyWhole(
+  baseline: Snapshot,
+  reader: ByteReader,
+  maxSnapshotBytes: number,
+  context: PatchContext | undefined,
+): Snapshot {
+  const size = reader.varint(kMaxStructuredSize);
+  const digest = reader.uint64();
+  const excerptSize = reader.varint(size);
+  if (excerptSize === 0) throw malformed("no excerpt");
+  checkSize(size, maxSnapshotBytes);
+  const bytes = context?.takeBytes(size) ?? new Uint8Array(size);
+  if (!decodeWhole(reader.rest(), excerptSize, bytes)) throw malformed("objects that do not fit");
+  return finish(bytes, digest, baseline, new Uint8Array(chunkCount(size)));
 }
 
 function checkSize(size: number, maxSnapshotBytes: number): void {

@@ -1,13 +1,15 @@
 import { Builder } from "flatbuffers";
 import { describe, expect, test } from "vitest";
+import { ByteReader } from "../src/byte-reader.js";
 import { Context } from "../src/codec/context.js";
-import { decodeInPlace, decodeMoved } from "../src/codec/decode.js";
+import { decodeInPlace, decodeMoved, decodeWhole } from "../src/codec/decode.js";
 import { EntropyDecoder, expecting, kEvenNibble, kNibbleCells } from "../src/codec/entropy-decoder.js";
 import { findStructure } from "../src/codec/find-structure.js";
 import { FieldKind, Kind, typeOfTag } from "../src/codec/schema.js";
 import type { Structure } from "../src/codec/structure.js";
 import { WriteLog } from "../src/codec/write-log.js";
 import { makeRandom, randomBytes } from "./support.js";
+import { readWhole } from "./vectors.js";
 
 /** Far above what any of these takes, far below what work that grows with the square would. */
 const kSoonMs = 5000;
@@ -415,5 +417,44 @@ describe("decodeMoved", () => {
       if (moved(structure, bytes, stream, target)) accepted += 1;
     }
     expect(accepted).toBeLessThan(60);
+  });
+});
+
+describe("decodeWhole", () => {
+  test("decodeWhole: whatever the stream, it ends and accepts next to nothing", () => {
+    const random = makeRandom(41);
+    let accepted = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const target = new Uint8Array(1 + Math.floor(random() * 400));
+      const stream = randomBytes(random, 1 + Math.floor(random() * 60));
+      if (decodeWhole(stream, 1 + Math.floor(random() * target.length), target)) accepted += 1;
+    }
+    expect(accepted).toBeLessThan(60);
+  });
+
+  test("decodeWhole: whatever follows the excerpt, it ends and accepts next to nothing", () => {
+    const random = makeRandom(42);
+    const { patch, target } = readWhole("40 bodies");
+    const reader = new ByteReader(patch);
+    reader.byte();
+    const size = reader.varint(target.length);
+    reader.uint64();
+    const excerptSize = reader.varint(size);
+    const whole = reader.rest();
+    let accepted = 0;
+    for (let round = 0; round < 1000; round += 1) {
+      const stream = whole.slice();
+      // The excerpt takes fewer bytes of the stream than it has.
+      const from = excerptSize + Math.floor(random() * (stream.length - excerptSize - 4));
+      stream.set(randomBytes(random, 4), from);
+      if (decodeWhole(stream, excerptSize, new Uint8Array(size))) accepted += 1;
+    }
+    expect(accepted).toBeLessThan(100);
+  });
+
+  test("decodeWhole: a large excerpt of a few bytes takes time like any large snapshot", () => {
+    const size = 1 << 22;
+    const target = new Uint8Array(size);
+    expect(millisecondsOf(() => decodeWhole(new Uint8Array(0), size, target))).toBeLessThan(kSoonMs);
   });
 });

@@ -5,7 +5,7 @@ import { applyPatch } from "../src/patch.js";
 import { PatchContext } from "../src/patch-context.js";
 import { makeSnapshot, type Snapshot } from "../src/snapshot.js";
 import { codeOf, wholePatch } from "./support.js";
-import { type ChainStep, readChain } from "./vectors.js";
+import { type ChainStep, readChain, readWhole } from "./vectors.js";
 
 beforeAll(initHash);
 
@@ -98,6 +98,18 @@ describe("PatchContext", () => {
     expect(codeOf(() => applyPatch(same, third.patch, kLimits, context))).toBe("kWrongBaseline");
   });
 
+  test("PatchContext: a whole state closes it, and the next patch begins it anew", () => {
+    const whole = readWhole("12 bodies");
+    const context = new PatchContext();
+    const held = follow(flying.slice(0, 2), context);
+    const result = applyPatch(held, whole.patch, kLimits, context);
+    expect(result.bytes).toEqual(whole.target);
+    expect([held, result].map((snapshot) => context.isAt(snapshot))).toEqual([false, false]);
+    expect(codeOf(() => applyPatch(held, third.patch, kLimits, context))).toBe("kWrongBaseline");
+    expect(whole.target).toEqual(moving[0]?.baseline);
+    follow(moving, context);
+  });
+
   test("PatchContext: a patch that stands alone begins it anew", () => {
     const context = new PatchContext();
     follow(flying, context);
@@ -125,6 +137,24 @@ describe("PatchContext: reuseBytes", () => {
         buffers.add(snapshot.bytes.buffer);
       }
       expect(buffers.size).toBeLessThan(chain.length);
+    }
+  });
+
+  test("PatchContext: a whole state is written to memory of a snapshot that is no more, whatever it holds", () => {
+    const whole = readWhole("12 bodies");
+    for (const reuseBytes of [true, "alternate"] as const) {
+      for (const chain of chains) {
+        const context = new PatchContext({ reuseBytes });
+        const held = follow(chain, context);
+        const bytes = held.bytes.slice();
+        const result = applyPatch(held, whole.patch, kLimits, context);
+        expect(result.bytes).toEqual(whole.target);
+        expect(result.fingerprints).toEqual(makeSnapshot(whole.target).fingerprints);
+        expect(held.bytes).toEqual(bytes);
+        expect(result.bytes.buffer).not.toBe(held.bytes.buffer);
+        // Twice: nothing is left of the first that the second depends on.
+        expect(applyPatch(result, whole.patch, kLimits, context).bytes).toEqual(whole.target);
+      }
     }
   });
 

@@ -13,6 +13,7 @@ import {
   varint,
   wholePatch,
 } from "./support.js";
+import { readWhole } from "./vectors.js";
 
 const kLimits = { maxSnapshotBytes: 1 << 20 };
 const kBytes = randomBytes(makeRandom(7), 64);
@@ -138,8 +139,7 @@ describe("applyPatch", () => {
   });
 
   const malformedPatches: [string, () => Uint8Array][] = [
-    ["another kind", () => on().copy(8).bytes({ format: 4 })],
-    ["kind 0", () => on().copy(8).bytes({ format: 0 })],
+    ["another kind", () => on().copy(8).bytes({ format: 8 })],
     ["a copy past the end of the baseline", () => on().op(0, 65).bytes({ targetSize: 65 })],
     ["a copy past the end of the target", () => on().copy(9).bytes({ targetSize: 8 })],
     ["an add past the end of the target", () => on().add([1, 2]).bytes({ targetSize: 1 })],
@@ -199,6 +199,69 @@ describe("applyPatch", () => {
         (code) => code !== "nothing thrown" || codes.has(code),
       ),
     );
+  });
+});
+
+describe("applyPatch: whole states", () => {
+  const { patch, target } = readWhole("40 bodies");
+  /** A header, then an empty stream. */
+  const header = (size: number, excerptSize: number, kind = 0) =>
+    Uint8Array.from([
+      kind,
+      ...varint(size),
+      ...uint64(digestOf(new Uint8Array(size))),
+      ...varint(excerptSize),
+    ]);
+
+  test("applyPatch: a whole state is the same whatever is held", () => {
+    const random = makeRandom(5);
+    for (const held of [new Uint8Array(0), kBytes, target, randomBytes(random, 5000), target.slice(8)]) {
+      const snapshot = makeSnapshot(held.slice());
+      const result = apply(patch, snapshot);
+      expect(result.bytes).toEqual(target);
+      expect(result.fingerprints).toEqual(makeSnapshot(target).fingerprints);
+      expect(snapshot.bytes).toEqual(held);
+    }
+  });
+
+  test("applyPatch: a whole state may be as large as the limit", () => {
+    const applyWithin = (maxSnapshotBytes: number) => applyPatch(empty, patch, { maxSnapshotBytes });
+    expect(applyWithin(target.length).bytes).toEqual(target);
+    expect(codeOf(() => applyWithin(target.length - 1))).toBe("kSnapshotTooBig");
+    // What the header says by itself is looked at first.
+    const large = [0, ...varint(2 ** 31 - 1), ...uint64(0n)];
+    expect(codeOf(() => apply(Uint8Array.from([...large, 1])))).toBe("kSnapshotTooBig");
+    expect(codeOf(() => apply(Uint8Array.from([...large, 0])))).toBe("kMalformed");
+    expect(codeOf(() => apply(Uint8Array.from(large)))).toBe("kMalformed");
+  });
+
+  test("applyPatch: an excerpt is at least one byte and no larger than the target", () => {
+    // Of an empty stream it is zeros: one object, and the target another.
+    for (const size of [1, 8, 5000]) {
+      for (const excerptSize of [1, size]) {
+        expect(apply(header(size, excerptSize)).bytes).toEqual(new Uint8Array(size));
+      }
+      for (const excerptSize of [0, size + 1]) {
+        expect(codeOf(() => apply(header(size, excerptSize)))).toBe("kMalformed");
+      }
+    }
+  });
+
+  test("applyPatch: a whole state continues nothing", () => {
+    expect(codeOf(() => apply(header(8, 8, 4)))).toBe("kMalformed");
+  });
+
+  test("applyPatch: meets whole states that are cut or bent with a typed error", () => {
+    const few = readWhole("2 bodies");
+    for (let at = 0; at < few.patch.length; at += 1) {
+      expect(codeOf(() => apply(few.patch.slice(0, at)))).not.toBe("nothing thrown");
+      for (let bit = 0; bit < 8; bit += 1) {
+        const bent = few.patch.map((byte, i) => (i === at ? byte ^ (1 << bit) : byte));
+        expect(["kMalformed", "kDigestMismatch", "kSnapshotTooBig", "kWrongBaseline"]).toContain(
+          codeOf(() => apply(bent)),
+        );
+      }
+    }
   });
 });
 

@@ -28,3 +28,10 @@ export function readChain(name: string): ChainStep[] {
     target: bytesOf(target),
   }));
 }
+
+/** The patch of a state that nobody holds, and that state. */
+export function readWhole(name: string): ChainStep {
+  const vectors = readVectors<"name" | "baseline" | "patch" | "target">("patches.json");
+  const { baseline, patch, target } = vectors.find((vector) => vector.name === `whole: ${name}`) ?? {};
+  return { baseline: bytesOf(baseline ?? ""), patch: bytesOf(patch ?? ""), target: bytesOf(target ?? "") };
+}

@@ -218,18 +218,20 @@ export class Arrangement implements ObjectList {
     return this.#structure as Structure;
   }
 
-  /** Objects of a type that are fresh or raw. */
-  unknown(type: number): readonly number[] {
-    return this.#unknown.get(type) ?? [];
+  /** Objects of a type that are fresh. */
+  fresh(type: number): readonly number[] {
+    const unknown = this.#unknown.get(type) ?? [];
+    // Raw ones are all of type 0.
+    return type === Kind.kOther ? unknown.filter((object) => this.isFresh(object)) : unknown;
   }
-  /** The others. */
+  /** Those that are neither fresh nor raw. */
   known(type: number): Group {
     const group = this.structure.group(type);
     const unknown = this.#unknown.get(type);
     if (unknown === undefined) return group;
     let known = this.#known.get(type);
     if (known === undefined) {
-      known = group.without(Int32Array.from(unknown, (object) => lowerBound(group.members, object)));
+      known = group.without(placesOf(unknown, group.members));
       this.#known.set(type, known);
     }
     return known;
@@ -277,6 +279,17 @@ export class Arrangement implements ObjectList {
     const begin = (this.base.start[source] as number) + 4;
     return this.baseline.subarray(begin, begin + this.oldLength(source));
   }
+}
+
+/** Where the numbers of `some` are among `all`; both ascend. */
+function placesOf(some: readonly number[], all: Int32Array): Int32Array {
+  const places = new Int32Array(some.length);
+  let place = 0;
+  for (let i = 0; i < places.length; i += 1, place += 1) {
+    while ((all[place] as number) < (some[i] as number)) place += 1;
+    places[i] = place;
+  }
+  return places;
 }
 
 /** [shapes] Where the vtable is, the last if there are several; 0: nowhere. */

@@ -1,10 +1,13 @@
-// decodeInPlace, decodeMoved: patches from structure to structure. Format: docs/WIRE_FORMAT.md section 3. C++: codec.h.
+// decodeInPlace, decodeMoved: patches from structure to structure; decodeWhole: from nothing.
+// Format: docs/WIRE_FORMAT.md section 3. C++: codec.h, contents.h.
 
 import { Arrangement } from "./arrangement.js";
 import { ArrangementDecoder } from "./arrangement-decoder.js";
-import type { Context } from "./context.js";
+import { Context } from "./context.js";
 import { decodeElements } from "./element-decoder.js";
+import { findStructure } from "./find-structure.js";
 import { State } from "./inspector.js";
+import { newDecoder } from "./model-layout.js";
 import { predict } from "./predict.js";
 import { RowDecoder } from "./row-decoder.js";
 import { Kind, kNone } from "./schema.js";
@@ -71,10 +74,29 @@ export function decodeMoved(
   stream: Uint8Array,
   target: Uint8Array,
 ): boolean {
+  context.models.decoder.open(stream);
+  return decodeObjects(context, baseline, target);
+}
+
+/**
+ * Fills `target`, whatever it holds. False: malformed. Work is linear in stream, excerpt and target.
+ * Requires: excerptSize is at most target.length, which is below 2^31.
+ */
+export function decodeWhole(stream: Uint8Array, excerptSize: number, target: Uint8Array): boolean {
+  const decoder = newDecoder();
+  decoder.open(stream);
+  const excerpt = new Uint8Array(excerptSize);
+  new TextReader(decoder).characters(excerpt, 0, excerptSize, 0);
+  const context = new Context(findStructure(excerpt));
+  context.models.decoder.continueFrom(decoder);
+  return decodeObjects(context, excerpt, target);
+}
+
+/** The rest of the stream that the context's decoder has open: everything of a patch where objects moved. */
+function decodeObjects(context: Context, baseline: Uint8Array, target: Uint8Array): boolean {
   const { structure, models } = context;
   if (baseline.length !== structure.sizeBytes) return false;
   const { decoder } = models;
-  decoder.open(stream);
   const memory = context.takeMemory();
   const { state, workspace } = context;
   const arrangement = new Arrangement(structure, baseline, target.length, state, memory, workspace);
@@ -120,8 +142,8 @@ class ContentDecoder {
     for (const rank of changed) {
       if (!this.#readText(known.at(rank))) return false;
     }
-    for (const object of this.#arrangement.unknown(index)) {
-      if (this.#arrangement.isFresh(object) && !this.#readText(object)) return false;
+    for (const object of this.#arrangement.fresh(index)) {
+      if (!this.#readText(object)) return false;
     }
     return true;
   }
@@ -143,9 +165,7 @@ class ContentDecoder {
     this.#takeMotionsAlong(index, known);
     if (!this.#rows.rows(index, known)) return false;
     this.#countFreshRows(index, group, known);
-    for (const object of this.#arrangement.unknown(index)) {
-      if (this.#arrangement.isFresh(object)) this.#rows.freshObject(index, group, object);
-    }
+    for (const object of this.#arrangement.fresh(index)) this.#rows.freshObject(index, group, object);
     return true;
   }
 

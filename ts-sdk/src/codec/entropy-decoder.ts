@@ -93,6 +93,14 @@ export class EntropyDecoder {
     this.cells[kPosition] = stateBytes;
   }
 
+  /** Goes on where another is, with the models that are here. */
+  continueFrom(other: EntropyDecoder): void {
+    this.input = other.input;
+    this.#isCanonical = other.#isCanonical;
+    this.cells[kState] = other.cells[kState] as number;
+    this.cells[kPosition] = other.cells[kPosition] as number;
+  }
+
   /** Whether the input ended exactly here, in its one valid form. */
   atEnd(): boolean {
     return this.#isCanonical && this.cells[kState] === 0 && this.cells[kPosition] === this.input.length;

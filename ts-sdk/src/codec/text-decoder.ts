@@ -46,10 +46,10 @@ export class TextReader {
     if (suffix > most - prefix) return false;
     for (let i = 0; i < 4; i += 1) bytes[start + i] = length >>> (8 * i);
     const begin = start + 4;
-    bytes.set(source.subarray(0, prefix), begin);
+    if (prefix > 0) bytes.set(source.subarray(0, prefix), begin);
     const middleEnd = begin + length - suffix;
     this.characters(bytes, begin + prefix, middleEnd, prefix > 0 ? (source[prefix - 1] as number) : 0);
-    bytes.set(source.subarray(source.length - suffix), middleEnd);
+    if (suffix > 0) bytes.set(source.subarray(source.length - suffix), middleEnd);
     bytes.fill(0, begin + length, end);
     return true;
   }
