@@ -95,7 +95,8 @@ bool Arrangement::place(std::uint32_t source, bool is_fresh, const Overrides& ov
   object.type = from.type;
   object.source = source;
   object.is_fresh = is_fresh;
-  if (overrides.resizes && type.kind != Kind::kText && !type.has_length()) return false;
+  const bool has_count = type.kind == Kind::kText || type.kind == Kind::kReferences;
+  if (overrides.resizes && !(overrides.is_spliced ? type.kind == Kind::kData : has_count)) return false;
   if (overrides.reshapes && type.kind != Kind::kTable && type.kind != Kind::kVTable) return false;
   if (overrides.reshapes && type.kind == Kind::kTable && shapes()[overrides.shape].type != from.type) return false;
   std::uint64_t core = 0;

@@ -57,6 +57,7 @@ struct Placed {
 // What the object that follows has other than expected.
 struct Overrides {
   bool resizes = false, reshapes = false, pads = false;
+  bool is_spliced = false;      // `splices` tell how it is resized, not `count`
   bool adds_shape = false;      // `shape` is a new one; for an Encoder
   std::uint32_t count = 0;      // kText, kReferences
   std::vector<Splice> splices;  // kData

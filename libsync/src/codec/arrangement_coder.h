@@ -280,6 +280,7 @@ class ArrangementCoder {
     bool is_data = false;
     if constexpr (!Coder::kDecodes) is_data = out_.types()[source_type(wishes, next)].kind == Kind::kData;
     is_data = coder_.bit(models_.is_data, is_data);
+    overrides.is_spliced = is_data;
     if (!is_data) {
       std::uint32_t count = 0;
       if constexpr (!Coder::kDecodes) count = wanted(wishes, next).count;

@@ -185,7 +185,7 @@ class Describer {
         if (size < 4) return false;
         const std::uint32_t count = load32(at), old_count = plan_.old_count(source);
         if (count == old_count) return true;
-        overrides.resizes = true;
+        overrides.resizes = overrides.is_spliced = true;
         overrides.splices = splice(base_.types()[type].stride, baseline_.data() + source.start + 4, old_count,
                                    source.size() - 4, at + 4, count, size - 4);
         return true;

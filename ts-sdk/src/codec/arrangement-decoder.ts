@@ -204,6 +204,7 @@ export class ArrangementDecoder {
       overrides.count = decoder.readNumber(kModels.length);
       return true;
     }
+    overrides.isSpliced = true;
     const n = decoder.readNumber(kModels.nSplices);
     if (!this.#mayBeNew(n)) return false;
     const splices: number[] = [];

@@ -11,6 +11,8 @@ export class Overrides {
   resizes = false;
   reshapes = false;
   pads = false;
+  /** `splices` tell how it is resized, not `count`. */
+  isSpliced = false;
   /** Characters or elements. */
   count = 0;
   splices: Splices = [];
@@ -25,6 +27,7 @@ export class Overrides {
     this.resizes = false;
     this.reshapes = false;
     this.pads = false;
+    this.isSpliced = false;
     this.count = 0;
     this.splices = [];
     this.shape = kNone;

@@ -34,7 +34,10 @@ export class Placer {
     const typeIndex = typeOfTag(tag[source] as number);
     const type = out.schema.types[typeIndex] as Type;
     const from = start[source] as number;
-    if (overrides.resizes && type.kind !== Kind.kText && !type.hasLength) return false;
+    if (overrides.resizes) {
+      const hasCount = type.kind === Kind.kText || type.kind === Kind.kReferences;
+      if (overrides.isSpliced ? type.kind !== Kind.kData : !hasCount) return false;
+    }
     if (overrides.reshapes && type.kind !== Kind.kVTable) {
       if (type.kind !== Kind.kTable || (out.schema.shapes[overrides.shape] as Shape).type !== typeIndex)
         return false;

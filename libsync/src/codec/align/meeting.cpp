@@ -23,7 +23,8 @@ class MeetingFinder {
     // Rather those that are the same than those that are alike.
     for (const std::uint32_t percent : {0u, comparer_.percent_alike()}) {
       const std::optional<Cursor> meeting = find_pair(percent, work);
-      if (meeting) return meeting;
+      // Where they parted is no place to meet: the tables there are as alike as this finds, and others are not.
+      if (meeting) return meeting->from != parted_.from || meeting->to != parted_.to ? meeting : std::nullopt;
     }
     return std::nullopt;
   }
