@@ -33,7 +33,9 @@ void Broadcaster::publish(const TopicUpdate& update) {
   entry.store.push(update.version, update.snapshot, update.base_version == held ? update.step_back : nullptr,
                    update.published_at);
   entry.patches.clear();
+  entry.full = nullptr;
   entry.fulls.clear();
+  entry.chunk_diffs.clear();
   entry.in_context.reset();
   entry.continues = update.continues;
   entry.is_awaited = update.is_awaited;
@@ -114,15 +116,53 @@ const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {
     ++stats_.cache_hits;
     return cached->second;
   }
-  Bytes body;
-  make_patch(*Snapshot::empty(), *entry.store.latest(), body, limits_.patch_format);
-  ++stats_.fulls_encoded;
+  if (entry.full == nullptr) {
+    const Snapshot& snapshot = *entry.store.latest();
+    const bool is_packed = snapshot.size_bytes() <= limits_.max_packed_bytes;
+    auto body = std::make_shared<Bytes>();
+    make_patch(*Snapshot::empty(), snapshot, *body, is_packed ? limits_.patch_format : std::uint8_t{1});
+    entry.full = std::move(body);
+    ++stats_.fulls_encoded;
+  }
   UpdateHeader header;
   header.topic = entry.info->id;
   header.version = entry.store.latest_version();
   header.kind = UpdateKind::kFull;
   header.reason = reason;
-  return entry.fulls.emplace(reason, encode(header, body, limits_)).first->second;
+  return entry.fulls.emplace(reason, encode(header, *entry.full, limits_)).first->second;
+}
+
+bool Broadcaster::may_diff_chunks(TopicId topic) const { return snapshot_bytes(topic) >= limits_.min_chunk_diff_bytes; }
+
+const EncodedUpdate& Broadcaster::update_from_chunks(TimePoint now, TopicId topic, const HeldChunks& held,
+                                                     FullReason reason) {
+  constexpr std::size_t kMaxCached = 4;
+  Entry& found = entry(topic);
+  const auto cached = std::find_if(found.chunk_diffs.begin(), found.chunk_diffs.end(),
+                                   [&](const ChunkDiff& diff) { return diff.reason == reason && diff.held == held; });
+  if (cached != found.chunk_diffs.end()) {
+    ++stats_.cache_hits;
+    return cached->update;
+  }
+  const Snapshot& target = *found.store.latest();
+  if (!chunk_diff_bytes_) {
+    const auto rate = static_cast<double>(std::max<std::size_t>(limits_.chunk_diff_bytes_per_second, 1));
+    chunk_diff_bytes_.emplace(rate, rate, now);
+  }
+  if (!chunk_diff_bytes_->take(now, static_cast<double>(target.size_bytes()))) return full_update(found, reason);
+  Bytes body;
+  make_chunk_diff(held, target, body);
+  ++stats_.chunk_diffs_encoded;
+  // A full state may be compressed to half of its size, and many can share it.
+  if (body.size() > target.size_bytes() / 2) return full_update(found, reason);
+  UpdateHeader header;
+  header.topic = topic;
+  header.version = found.store.latest_version();
+  header.kind = UpdateKind::kChunkDiff;
+  header.reason = reason;
+  if (found.chunk_diffs.size() == kMaxCached) found.chunk_diffs.pop_front();
+  found.chunk_diffs.push_back({held, reason, encode(header, body, limits_)});
+  return found.chunk_diffs.back().update;
 }
 
 ServerSession* Broadcaster::next_ready() {

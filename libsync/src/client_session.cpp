@@ -4,12 +4,15 @@
 #include <string>
 #include <utility>
 
+#include "libsync/held_chunks.h"
 #include "libsync/patch.h"
 
 namespace libsync {
 namespace {
 
 constexpr std::uint16_t kProtocolVersion = 1;
+// The envelope around a payload, or around chunks, takes less than this.
+constexpr std::size_t kEnvelopeBytes = 128;
 
 std::uint64_t heartbeat_ms(TimePoint now) {
   return static_cast<std::uint64_t>(std::max<Duration::rep>(now.time_since_epoch().count(), 0) / 1000) + 1;
@@ -106,6 +109,7 @@ void ClientSession::handle_welcome(TimePoint now, protocol::WelcomeT& welcome) {
   }
   const protocol::SessionLimitsT& announced = *welcome.limits;
   limits_.max_actions_in_flight = announced.max_actions_in_flight;
+  max_sent_bytes_ = announced.max_message_bytes;
   limits_.heartbeat_interval = std::chrono::milliseconds(std::max(announced.heartbeat_interval_ms, 100u));
   limits_.heartbeat_timeout = std::chrono::milliseconds(std::max(announced.heartbeat_timeout_ms, 100u));
   message_bucket_ =
@@ -126,10 +130,17 @@ void ClientSession::handle_subscribed(TimePoint now, const protocol::SubscribedT
   subscription.epoch = Epoch{subscribed.epoch};
   names_[subscribed.topic] = found->first;
   subscription.resyncing = false;
+  subscription.named_chunks = false;
   if (subscription.leaving) {  // asked for and given up before the answer came
     protocol::UnsubscribeT unsubscribe;
     unsubscribe.topics = {subscribed.topic};
     return send(std::move(unsubscribe));
+  }
+  if (subscribed.outcome == TopicOutcome::kChunkDiff) {
+    if (subscription.held.snapshot == nullptr) {
+      return fail(CloseCode::kProtocolError, ErrorCode::kUnexpectedMessage, "a chunk diff from what is not held");
+    }
+    return ask_for_state(subscription, ErrorCode::kNone, true);
   }
   if (subscribed.outcome != TopicOutcome::kUpToDate) return;
   const Position& held = subscription.held.position;
@@ -202,11 +213,17 @@ void ClientSession::take_update(TimePoint now, const std::string& name, Subscrip
       return resync(name, subscription, Error{ErrorCode::kWrongBaseline, "patch for a version that is not held"});
     }
     baseline = held.snapshot;
+  } else if (header.kind == UpdateKind::kChunkDiff) {
+    if (!subscription.named_chunks || held.snapshot == nullptr) {
+      return resync(name, subscription, Error{ErrorCode::kWrongBaseline, "chunk diff without chunks"});
+    }
+    baseline = held.snapshot;
   }
   Result<SnapshotPtr> snapshot = apply_patch(*baseline, patch, limits_, &subscription.context);
   if (!snapshot) return resync(name, subscription, snapshot.error());
   held = {{subscription.epoch, header.version, (*snapshot)->digest()}, *snapshot};
   subscription.resyncing = false;
+  subscription.named_chunks = false;
   // Only a patch that fits proves that the loop is over; full states between patches that never fit do not.
   if (header.kind == UpdateKind::kPatch) subscription.failures = 0;
   events_.push_back(TopicUpdated{name, held, header.kind, subscription.arriving_bytes});
@@ -217,12 +234,31 @@ void ClientSession::resync(const std::string& name, Subscription& subscription, 
   if (++subscription.failures > limits_.max_resyncs) {
     return fail(CloseCode::kResyncLoop, error.code, "no state that fits after several tries: " + error.detail);
   }
+  // Where that did not help the state is wanted whole.
+  const HeldState& held = subscription.held;
+  ask_for_state(subscription, error.code,
+                subscription.failures == 1 && held.snapshot != nullptr &&
+                    held.snapshot->size_bytes() >= limits_.min_chunk_diff_bytes);
+  events_.push_back(Resyncing{name, error});
+}
+
+void ClientSession::ask_for_state(Subscription& subscription, ErrorCode cause, bool names_chunks) {
   subscription.resyncing = true;
   protocol::GetStateT get_state;
   get_state.topic = subscription.topic->value;
-  get_state.cause = error.code;
+  get_state.cause = cause;
+  subscription.named_chunks = false;
+  if (names_chunks) {
+    const HeldChunks chunks = HeldChunks::of(subscription.held.snapshot->bytes());
+    if (chunks.fingerprints.size() + kEnvelopeBytes <= max_sent_bytes_) {
+      const auto* begin = reinterpret_cast<const std::uint8_t*>(chunks.fingerprints.data());
+      get_state.chunks = std::make_unique<protocol::HeldChunksT>();
+      get_state.chunks->size = static_cast<std::uint32_t>(chunks.size_bytes);
+      get_state.chunks->fingerprints.assign(begin, begin + chunks.fingerprints.size());
+      subscription.named_chunks = true;
+    }
+  }
   send(std::move(get_state));
-  events_.push_back(Resyncing{name, error});
 }
 
 void ClientSession::mark_changed(TimePoint now, Subscription& subscription, std::size_t bytes) {
@@ -302,9 +338,7 @@ Result<Sequence> ClientSession::act(TimePoint, BytesView payload) {
   if (actions_in_flight_ >= limits_.max_actions_in_flight) {
     return Error{ErrorCode::kTooManyActions, "act: too many unanswered actions"};
   }
-  // The envelope around the payload takes less than this.
-  constexpr std::size_t kEnvelopeBytes = 128;
-  if (payload.size() + kEnvelopeBytes > limits_.max_message_bytes) {
+  if (payload.size() + kEnvelopeBytes > max_sent_bytes_) {
     return Error{ErrorCode::kMessageTooBig, "act: payload above the limit"};
   }
   ++last_action_.value;

@@ -48,9 +48,8 @@ MessageKind message_kind(BytesView message) {
 
 std::vector<SharedBytes> encode_state_frames(const UpdateHeader& header, BytesView body, const Limits& limits) {
   SYNC_ASSERT(!body.empty() && header.version.value >= 1);
-  SYNC_ASSERT(header.kind == UpdateKind::kFull
-                  ? header.reason != FullReason::kNone
-                  : header.base_version.value >= 1 && header.base_version < header.version);
+  SYNC_ASSERT(header.kind == UpdateKind::kPatch ? header.base_version.value >= 1 && header.base_version < header.version
+                                                : header.reason != FullReason::kNone);
   std::vector<SharedBytes> frames;
   const std::size_t part_bytes = std::max<std::size_t>(limits.max_part_bytes, 1);
   for (std::size_t begin = 0; begin < body.size(); begin += part_bytes) {
@@ -72,7 +71,7 @@ Result<StateFrame> decode_state_frame(BytesView message, const Limits& limits) {
   std::uint64_t value = 0;
   if (!reader.read_u8(tag) || (tag & 3) != kStateTag) return malformed("not a state frame");
   if (tag >> 6 != 0) return malformed("unknown format");
-  if ((tag >> 2 & 3) > static_cast<std::uint8_t>(UpdateKind::kFull)) return malformed("unknown kind");
+  if ((tag >> 2 & 3) > static_cast<std::uint8_t>(UpdateKind::kChunkDiff)) return malformed("unknown kind");
   frame.header.kind = static_cast<UpdateKind>(tag >> 2 & 3);
   frame.first = (tag & kFirst) != 0;
   frame.last = (tag & kLast) != 0;

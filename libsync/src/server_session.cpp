@@ -102,7 +102,7 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
     case protocol::Message::Hello: return handle_hello(now, *message.AsHello());
     case protocol::Message::Subscribe: return handle_subscribe(*message.AsSubscribe(), ref);
     case protocol::Message::Unsubscribe: return handle_unsubscribe(*message.AsUnsubscribe(), ref);
-    case protocol::Message::GetState: return handle_get_state(*message.AsGetState(), ref);
+    case protocol::Message::GetState: return handle_get_state(now, *message.AsGetState(), ref);
     case protocol::Message::Action: return handle_action(*message.AsAction(), within_rate);
     case protocol::Message::Ack: return handle_ack(now, *message.AsAck());
     case protocol::Message::Heartbeat: return handle_heartbeat(now, *message.AsHeartbeat());
@@ -190,13 +190,25 @@ void ServerSession::handle_unsubscribe(const protocol::UnsubscribeT& unsubscribe
   }
 }
 
-void ServerSession::handle_get_state(const protocol::GetStateT& get_state, std::uint64_t ref) {
+void ServerSession::handle_get_state(TimePoint now, const protocol::GetStateT& get_state, std::uint64_t ref) {
   const auto found = subscriptions_.find(get_state.topic);
   if (found == subscriptions_.end()) {
     return send_error(ErrorCode::kNotSubscribed, protocol::Recovery::kTerminal, ref, {}, "not subscribed");
   }
   Subscription& subscription = found->second;
-  subscription.full_reason = reason_of(get_state.cause);
+  std::optional<HeldChunks> held;
+  if (get_state.chunks != nullptr) {
+    const auto* begin = reinterpret_cast<const std::byte*>(get_state.chunks->fingerprints.data());
+    held = HeldChunks{get_state.chunks->size, Bytes(begin, begin + get_state.chunks->fingerprints.size())};
+    if (!held->is_valid(limits_)) {
+      return fail(now, CloseCode::kInvalidPayload, ErrorCode::kMalformed, "chunks that do not fit their size");
+    }
+  }
+  subscription.held = std::move(held);
+  // Whoever was asked for chunks need not say why.
+  if (!subscription.awaits_chunks || get_state.cause != ErrorCode::kNone)
+    subscription.full_reason = reason_of(get_state.cause);
+  subscription.awaits_chunks = false;
   subscription.parts.clear();  // an update under way has lost its meaning; the full one begins anew
   if (get_state.cause != ErrorCode::kNone) {
     ++stats_.resyncs;
@@ -312,9 +324,15 @@ void ServerSession::announce(TopicId topic, Subscription& subscription, const Po
   } else if (reason == FullReason::kNone) {
     subscribed.outcome = TopicOutcome::kUpToDate;
   }
-  if (reason != FullReason::kNone) subscribed.outcome = TopicOutcome::kFull;
+  // Where the baseline is known a chunk diff would be no better than the patch that was too large.
+  const bool asks_for_chunks = reason != FullReason::kNone && reason != FullReason::kFirst &&
+                               reason != FullReason::kSmaller && broadcaster_.may_diff_chunks(topic);
+  if (reason != FullReason::kNone)
+    subscribed.outcome = asks_for_chunks ? TopicOutcome::kChunkDiff : TopicOutcome::kFull;
   subscribed.reason = reason;
   subscription.full_reason = reason;
+  subscription.awaits_chunks = asks_for_chunks;
+  subscription.held.reset();
   subscription.sent = reason == FullReason::kNone ? have.version : Version{};
   subscription.is_in_context = false;
   send(std::move(subscribed));
@@ -436,6 +454,7 @@ ServerOutput ServerSession::poll_output(TimePoint now) {
 }
 
 bool ServerSession::wants_update(TopicId topic, const Subscription& subscription) const {
+  if (subscription.awaits_chunks) return false;
   return subscription.full_reason != FullReason::kNone || subscription.sent != broadcaster_.position(topic).version;
 }
 
@@ -462,7 +481,10 @@ SharedBytes ServerSession::poll_state(TimePoint now) {
 
 void ServerSession::begin_update(TimePoint now, TopicId topic, Subscription& subscription) {
   const EncodedUpdate& update =
-      broadcaster_.update_from(topic, subscription.sent, subscription.full_reason, subscription.is_in_context);
+      subscription.held
+          ? broadcaster_.update_from_chunks(now, topic, *subscription.held, subscription.full_reason)
+          : broadcaster_.update_from(topic, subscription.sent, subscription.full_reason, subscription.is_in_context);
+  subscription.held.reset();
   subscription.parts = update.frames;
   subscription.next_part = 0;
   const Version skipped_from = subscription.sent;
@@ -472,6 +494,8 @@ void ServerSession::begin_update(TimePoint now, TopicId topic, Subscription& sub
   ++stats_.updates_sent;
   if (update.header.kind == UpdateKind::kFull) {
     ++stats_.fulls_sent;
+  } else if (update.header.kind == UpdateKind::kChunkDiff) {
+    ++stats_.chunk_diffs_sent;
   } else {
     stats_.versions_conflated += update.header.version.value - skipped_from.value - 1;
   }

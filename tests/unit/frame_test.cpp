@@ -90,7 +90,8 @@ TEST_CASE("decode_state_frame: refuses what is cut, unknown or not canonical") {
   CHECK(!refused({whole, 1, 2, 1, 0}));
   CHECK(!refused({full, 1, 1, 1, 0}));
   CHECK(refused({whole | 0b01'000000, 1, 2, 1, 0}));               // another format
-  CHECK(refused({0b11'10'01, 1, 2, 1, 0}));                        // chunk diff
+  CHECK(!refused({0b11'10'01, 1, 2, 1, 0}));                       // chunk diff
+  CHECK(refused({0b11'10'01, 1, 2, 0, 0}));                        // without a reason
   CHECK(refused({0b11'11'01, 1, 2, 1, 0}));                        // unknown kind
   CHECK(refused({0b11'00'00, 1, 2, 1, 0}));                        // not a state frame
   CHECK(refused({whole, 1, 0, 1, 0}));                             // version zero

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libsync/frame.h"
+#include "libsync/held_chunks.h"
 #include "libsync/message.h"
 #include "libsync/patch.h"
 #include "unit/support.h"
@@ -47,6 +48,10 @@ TEST_CASE("vectors: digests") {
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 31 + size) % 251);
     CHECK(chunk_size_bytes(size) == std::stoull(vector.at("chunk_size")));
     CHECK(test::to_hex64(digest_of(bytes).value) == vector.at("digest"));
+    const HeldChunks held = HeldChunks::of(bytes);
+    CHECK(held_chunk_bytes(size) == std::stoull(vector.at("held_chunk_size")));
+    CHECK(test::to_hex64(xxh3_64(held.fingerprints)) == vector.at("held_fingerprints"));
+    CHECK(test::to_hex(held.fingerprints).starts_with(vector.at("first_held_fingerprint")));
   }
 }
 
@@ -71,6 +76,9 @@ TEST_CASE("vectors: state frames") {
     const Result<StateFrame> frame = decode_state_frame(bytes, Limits{});
     CHECK((frame ? "" : name_of(frame.error().code)) == vector.at("error"));
     if (!frame) continue;
+    constexpr const char* kKinds[] = {"patch", "full", "chunk diff"};
+    CHECK(kKinds[static_cast<std::size_t>(frame->header.kind)] == vector.at("kind"));
+    CHECK(std::to_string(static_cast<int>(frame->header.reason)) == vector.at("reason"));
     CHECK(std::to_string(frame->header.topic.value) == vector.at("topic"));
     CHECK(std::to_string(frame->header.version.value) == vector.at("version"));
     CHECK(std::to_string(frame->header.base_version.value) == vector.at("base_version"));

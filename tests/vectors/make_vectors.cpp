@@ -11,6 +11,7 @@
 
 #include "byte_writer.h"
 #include "libsync/frame.h"
+#include "libsync/held_chunks.h"
 #include "libsync/message.h"
 #include "libsync/patch.h"
 #include "unit/odd_layouts.h"
@@ -49,14 +50,20 @@ void write_file(const std::string& path, const std::vector<Object>& objects) {
 std::vector<Object> digests() {
   std::vector<Object> objects;
   for (const std::size_t size :
-       {0, 1, 8, 17, 1023, 1024, 1025, 2048, 65535, 65536, 65537, 1'000'000, 4'194'305, 16'777'217}) {
+       {0, 1, 8, 17, 255, 256, 300, 1023, 1024, 1025, 2048, 65535, 65536, 65537, 1'000'000, 4'194'305, 16'777'217}) {
     Bytes bytes(size);
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 31 + size) % 251);
     const Fingerprints fingerprints = Fingerprints::of(bytes);
+    const HeldChunks held = HeldChunks::of(bytes);
     objects.push_back({{"size", std::to_string(size)},
                        {"chunk_size", std::to_string(chunk_size_bytes(size))},
                        {"first_fingerprint", size == 0 ? "" : to_hex64(fingerprints.chunks()[0])},
-                       {"digest", to_hex64(fingerprints.digest().value)}});
+                       {"digest", to_hex64(fingerprints.digest().value)},
+                       {"held_chunk_size", std::to_string(held_chunk_bytes(size))},
+                       {"held_fingerprints", to_hex64(xxh3_64(held.fingerprints))},
+                       {"first_held_fingerprint",
+                        to_hex(BytesView(held.fingerprints)
+                                   .first(std::min<std::size_t>(held.fingerprints.size(), kHeldFingerprintBytes)))}});
   }
   return objects;
 }
@@ -459,13 +466,14 @@ std::vector<Object> patches(const std::string& folder) {
 // --- State frames
 
 Object frame_object(const std::string& name, BytesView bytes) {
+  constexpr const char* kKinds[] = {"patch", "full", "chunk diff"};
   const Result<StateFrame> frame = decode_state_frame(bytes, Limits{});
   Object object = {{"name", name}, {"frame", to_hex(bytes)}, {"error", frame ? "" : name_of(frame.error().code)}};
   if (!frame) return object;
   const UpdateHeader& header = frame->header;
   object.insert(object.end(), {{"topic", std::to_string(header.topic.value)},
                                {"version", std::to_string(header.version.value)},
-                               {"kind", header.kind == UpdateKind::kFull ? "full" : "patch"},
+                               {"kind", kKinds[static_cast<std::size_t>(header.kind)]},
                                {"base_version", std::to_string(header.base_version.value)},
                                {"reason", std::to_string(static_cast<int>(header.reason))},
                                {"first", frame->first ? "1" : "0"},
@@ -483,8 +491,10 @@ std::vector<Object> frames() {
   const UpdateHeader patch{TopicId{300}, Version{1'000'000}, UpdateKind::kPatch, Version{999'997}, FullReason::kNone};
   const UpdateHeader full{TopicId{1}, Version{1}, UpdateKind::kFull, Version{}, FullReason::kEpochChanged};
   const UpdateHeader far{TopicId{0xffffffff}, Version{~0ull}, UpdateKind::kPatch, Version{1}, FullReason::kNone};
+  const UpdateHeader chunk_diff{TopicId{7}, Version{130}, UpdateKind::kChunkDiff, Version{}, FullReason::kBaselineGone};
   const Bytes body = bytes_of("twelve bytes");
-  for (const auto& [name, header] : {std::pair{"patch", patch}, std::pair{"full", full}, std::pair{"far", far}}) {
+  for (const auto& [name, header] : {std::pair{"patch", patch}, std::pair{"full", full}, std::pair{"far", far},
+                                     std::pair{"chunk diff", chunk_diff}}) {
     objects.push_back(frame_object(name, *encode_state_frames(header, body, Limits{})[0]));
     int part = 0;
     for (const SharedBytes& frame : encode_state_frames(header, body, parts)) {
@@ -495,7 +505,7 @@ std::vector<Object> frames() {
   const std::pair<const char*, Bytes> refused[] = {
       {"no bytes", bytes_of({})},
       {"unknown frame format", bytes_of({whole | 0b01'000000, 1, 2, 1, 0})},
-      {"chunk diff", bytes_of({0b11'10'01, 1, 2, 1, 0})},
+      {"chunk diff without a reason", bytes_of({0b11'10'01, 1, 2, 0, 0})},
       {"unknown kind", bytes_of({0b11'11'01, 1, 2, 1, 0})},
       {"version zero", bytes_of({whole, 1, 0, 1, 0})},
       {"back by nothing", bytes_of({whole, 1, 2, 0, 0})},

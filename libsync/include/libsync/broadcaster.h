@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "libsync/frame.h"
+#include "libsync/held_chunks.h"
 #include "libsync/limits.h"
 #include "libsync/snapshot_store.h"
+#include "libsync/token_bucket.h"
 #include "libsync/topic.h"
 
 namespace libsync {
@@ -33,6 +35,7 @@ struct EncodedUpdate {
 struct BroadcastStats {
   std::uint64_t patches_encoded = 0;  // here, beyond those that came with a TopicUpdate
   std::uint64_t fulls_encoded = 0;
+  std::uint64_t chunk_diffs_encoded = 0;
   std::uint64_t cache_hits = 0;
 };
 
@@ -65,6 +68,12 @@ class Broadcaster {
   // Requires: has(topic); base is below the current version.
   const EncodedUpdate& update_from(TopicId topic, Version base, FullReason reason, bool is_in_context);
 
+  // Whether it is worth asking a client for the chunks of what it holds. Requires: has(topic).
+  bool may_diff_chunks(TopicId topic) const;
+  // The update from a snapshot with these chunks to the current version: a chunk diff, or full where that would not be
+  // smaller or is too much work now. Valid until the next publish() or call. Requires: has(topic), held.is_valid().
+  const EncodedUpdate& update_from_chunks(TimePoint now, TopicId topic, const HeldChunks& held, FullReason reason);
+
   // The next session that has something to send, or null. One at a time, because serving one may end another.
   // The order rotates, so that nobody is always the last to be served.
   ServerSession* next_ready();
@@ -77,6 +86,12 @@ class Broadcaster {
  private:
   friend class ServerSession;
 
+  // Clients that were left behind together hold the same.
+  struct ChunkDiff {
+    HeldChunks held;
+    FullReason reason;
+    EncodedUpdate update;
+  };
   struct Entry {
     explicit Entry(const Limits& limits) : store(limits) {}
     std::shared_ptr<const TopicInfo> info;
@@ -87,7 +102,9 @@ class Broadcaster {
     std::shared_ptr<std::atomic<bool>> is_awaited;
     std::map<std::uint64_t, EncodedUpdate> patches;  // by base version
     std::optional<EncodedUpdate> in_context;         // the patch that came with the update
+    SharedBytes full;                                // the patch from nothing, once it was asked for
     std::map<FullReason, EncodedUpdate> fulls;       // by reason; the body is the same
+    std::deque<ChunkDiff> chunk_diffs;               // the last ones
     std::vector<ServerSession*> subscribers;
   };
 
@@ -105,6 +122,7 @@ class Broadcaster {
   std::unordered_map<std::uint32_t, Entry> topics_;
   std::deque<ServerSession*> ready_;
   std::size_t rotation_ = 0;
+  std::optional<TokenBucket> chunk_diff_bytes_;  // from the first one on
   BroadcastStats stats_;
 };
 

@@ -100,7 +100,8 @@ class ClientSession {
     Epoch epoch;
     HeldState held;              // version zero: nothing
     PatchContext context;        // of the updates so far
-    bool resyncing = false;      // patches are ignored until a full update arrives
+    bool resyncing = false;      // patches are ignored until a full update or a chunk diff arrives
+    bool named_chunks = false;   // of what is held, with the last GetState
     std::uint32_t failures = 0;  // resyncs in a row
     bool leaving = false;        // Unsubscribe is under way
     bool wanted_again = false;   // subscribed anew before Unsubscribed came
@@ -118,6 +119,7 @@ class ClientSession {
   void handle_error(protocol::ErrorT& error);
   void take_update(TimePoint now, const std::string& name, Subscription& subscription, const UpdateHeader& header,
                    BytesView patch);
+  void ask_for_state(Subscription& subscription, ErrorCode cause, bool names_chunks);
   void request(const std::string& name, const Subscription& subscription);
   void resync(const std::string& name, Subscription& subscription, const Error& error);
   void flush_acks(TimePoint now);
@@ -135,6 +137,7 @@ class ClientSession {
   Sequence sent_;
   Sequence last_action_;
   std::uint32_t actions_in_flight_ = 0;
+  std::size_t max_sent_bytes_ = 0;  // of a message, as the server announced
   std::map<std::string, Subscription> subscriptions_;
   std::map<std::uint32_t, std::string> names_;  // by TopicId
 

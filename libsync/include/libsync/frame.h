@@ -15,7 +15,11 @@ namespace libsync {
 enum class MessageKind : std::uint8_t { kControl, kState, kInvalid };
 MessageKind message_kind(BytesView message);
 
-enum class UpdateKind : std::uint8_t { kPatch = 0, kFull = 1 };
+enum class UpdateKind : std::uint8_t {
+  kPatch = 0,      // from a version
+  kFull = 1,       // from nothing
+  kChunkDiff = 2,  // from the bytes whose chunks the client named last (held_chunks.h)
+};
 
 // Which update a frame belongs to.
 struct UpdateHeader {
@@ -23,7 +27,7 @@ struct UpdateHeader {
   Version version;
   UpdateKind kind = UpdateKind::kPatch;
   Version base_version;                   // kPatch only
-  FullReason reason = FullReason::kNone;  // kFull only
+  FullReason reason = FullReason::kNone;  // kFull and kChunkDiff
   bool operator==(const UpdateHeader&) const = default;
 };
 
@@ -38,7 +42,7 @@ struct StateFrame {
 };
 
 // The frames of one update, in order: one, or several of at most `limits.max_part_bytes` of body each.
-// Requires: `body` is not empty and `header` is valid (version >= 1, base_version < version, a reason if full).
+// Requires: `body` is not empty and `header` is valid (version >= 1, base_version < version, else a reason).
 std::vector<SharedBytes> encode_state_frames(const UpdateHeader& header, BytesView body, const Limits& limits);
 
 // Errors: kMalformed; kSnapshotTooBig for a total beyond what a patch to the largest snapshot can take.

@@ -30,6 +30,13 @@ struct Limits {
   // Patches that continue a topic's context, before it is begun anew for receivers that came late. Until then these get
   // patches that stand alone, which are larger.
   std::uint32_t min_patches_per_context = 16;
+  // A state of fewer bytes is sent whole where a chunk diff might do: naming the chunks costs a round trip.
+  std::size_t min_chunk_diff_bytes = 32u << 10;
+  // Bytes of snapshots looked through for chunk diffs, per second and Broadcaster. They are made for one client each;
+  // beyond it states are sent whole, which many can share.
+  std::size_t chunk_diff_bytes_per_second = 64u << 20;
+  // A larger snapshot that is sent whole is not compressed: at some 30 MB/s that would keep a server's thread for long.
+  std::size_t max_packed_bytes = 1u << 20;
   // State updates per topic and session. Changes in between are conflated into the next update.
   std::uint32_t updates_per_second = 10;
   // Control messages waiting to be written to one peer. Beyond either bound the connection ends with kSlowConsumer.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libsync/broadcaster.h"
+#include "libsync/held_chunks.h"
 #include "libsync/limits.h"
 #include "libsync/message.h"
 #include "libsync/result.h"
@@ -59,6 +60,7 @@ using ServerOutput = std::variant<Transmit, ServerEvent, CloseConnection, Deadli
 struct SessionStats {
   std::uint64_t updates_sent = 0;
   std::uint64_t fulls_sent = 0;
+  std::uint64_t chunk_diffs_sent = 0;
   std::uint64_t state_bytes_sent = 0;
   std::uint64_t snapshot_bytes_sent = 0;  // what the same updates would have cost as snapshots
   std::uint64_t versions_conflated = 0;
@@ -113,7 +115,9 @@ class ServerSession {
     Version sent;                // what the client holds once it has read everything sent
     bool is_in_context = false;  // at `sent`; see EncodedUpdate
     Version acked;
-    FullReason full_reason = FullReason::kNone;  // not kNone: the next update is full
+    FullReason full_reason = FullReason::kNone;  // not kNone: the next update is no patch
+    bool awaits_chunks = false;                  // nothing is sent until the client has named them, or wants no diff
+    std::optional<HeldChunks> held;              // the next update may be a chunk diff from these
     TimePoint next_update;                       // earliest time of the next update, see updates_per_second
     // Parts of the update under way; the session finishes it before it makes another one of this topic.
     std::vector<SharedBytes> parts;
@@ -123,7 +127,7 @@ class ServerSession {
   void handle_hello(TimePoint now, const protocol::HelloT& hello);
   void handle_subscribe(const protocol::SubscribeT& subscribe, std::uint64_t ref);
   void handle_unsubscribe(const protocol::UnsubscribeT& unsubscribe, std::uint64_t ref);
-  void handle_get_state(const protocol::GetStateT& get_state, std::uint64_t ref);
+  void handle_get_state(TimePoint now, const protocol::GetStateT& get_state, std::uint64_t ref);
   void handle_action(const protocol::ActionT& action, bool within_rate);
   void handle_ack(TimePoint now, const protocol::AckT& ack);
   void handle_heartbeat(TimePoint now, const protocol::HeartbeatT& heartbeat);
