@@ -2,12 +2,15 @@
 #include "codec/aligner.h"
 
 #include <doctest/doctest.h>
+#include <flatbuffers/flatbuffers.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 #include "libsync/patch.h"
 #include "unit/odd_layouts.h"
@@ -200,6 +203,54 @@ TEST_CASE("aligner: what comes in the padding of the last object of a run is not
   REQUIRE(grown != nullptr);
   CHECK(grown->source == kCut);
   check_sent(from.bytes, to.bytes);
+}
+
+// Tables of ten numbers.
+Bytes build_tens(const std::vector<std::array<std::uint32_t, 10>>& rows) {
+  flatbuffers::FlatBufferBuilder builder;
+  std::vector<flatbuffers::Offset<flatbuffers::Table>> tables;
+  for (const auto& row : rows) {
+    const auto start = builder.StartTable();
+    for (std::size_t i = 0; i < 10; ++i)
+      builder.AddElement<std::uint32_t>(static_cast<flatbuffers::voffset_t>(4 + 2 * i), row[i], 0xffffffff);
+    tables.emplace_back(builder.EndTable(start));
+  }
+  const auto vector = builder.CreateVector(tables);
+  const auto start = builder.StartTable();
+  builder.AddOffset(4, vector);
+  builder.Finish(flatbuffers::Offset<flatbuffers::Table>(builder.EndTable(start)));
+  const auto* begin = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+  return Bytes(begin, begin + builder.GetSize());
+}
+
+TEST_CASE("align: where every table changes, what came and what went is seen all the same") {
+  constexpr std::size_t kTables = 1200;
+  test::Random random(3);
+  std::vector<std::array<std::uint32_t, 10>> before(kTables);
+  for (auto& row : before)
+    for (std::uint32_t& value : row) value = static_cast<std::uint32_t>(random());
+  for (std::size_t n_changed = 1; n_changed <= 7; ++n_changed) {
+    for (const bool is_more : {false, true}) {
+      CAPTURE(n_changed);
+      CAPTURE(is_more);
+      auto after = before;
+      for (auto& row : after)
+        for (std::size_t i = 0; i < n_changed; ++i) row[i] = static_cast<std::uint32_t>(random());
+      if (is_more) {
+        after.insert(after.begin() + 700, before[3]);
+        after[700][9] = 12345;
+      } else {
+        after.erase(after.begin() + 700);
+      }
+      const SnapshotPtr held = Snapshot::copy_of(build_tens(before)), target = Snapshot::copy_of(build_tens(after));
+      const std::optional<Matches> matches = codec::align(*held->structure(), held->bytes(), target->bytes());
+      REQUIRE(matches.has_value());
+      check_cover(*held->structure(), *matches, target->size_bytes());
+      Bytes patch;
+      make_patch(*held, *target, patch);
+      CHECK(patch.size() < 4 * n_changed * kTables * 51 / 50 + 200);
+    }
+  }
 }
 
 }  // namespace libsync

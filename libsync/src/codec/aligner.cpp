@@ -119,8 +119,17 @@ class Aligner {
       doubtful_.clear();
     }
     for (std::uint32_t window = 512; window <= 32 * 1024; window *= 8) {
-      const std::optional<Cursor> met = find_meeting(sides_, vtables_, comparer_, at_, window, work_);
+      const std::optional<Cursor> met = find_meeting(sides_, vtables_, comparer_, at_, 0, window, work_);
       if (met) return cross_to(*met);
+      // Without any that are the same, those that are alike; then what came before was what it seemed.
+      const std::optional<Cursor> alike =
+          find_meeting(sides_, vtables_, comparer_, here, comparer_.percent_alike(), window, work_);
+      // Where they go on as they came, nothing moved: it only changed more than others do.
+      if (alike && verdict == Verdict::kStrange && alike->to - alike->from == here.to - here.from) break;
+      if (alike) {
+        while (at_.from < here.from) go_on(sides_.object_at(at_));
+        return cross_to(*alike);
+      }
       if (verdict == Verdict::kStrange) break;
     }
     if (verdict == Verdict::kOther) return is_near_end() && cross_to_end();

@@ -7,12 +7,12 @@ namespace libsync::codec {
 bool Bridge::cross(const Cursor& parted, const Cursor& met, WorkLeft& work) {
   // Beyond that match() finds more.
   constexpr std::size_t kMost = 256;
-  n_crossed_ += std::uint64_t{met.from - parted.from} + (met.to - parted.to);
-  if (n_crossed_ > 4096 + (std::uint64_t{sides_.old_size} + sides_.new_size) / 64) return false;
   olds_.clear();
   news_.clear();
   sides_.base.for_each(parted.from, met.from, [&](const Object& object) { olds_.push_back(object); });
   if (olds_.size() > kMost || !divider_.divide(parted.to, met.to, olds_, news_) || news_.size() > kMost) return false;
+  n_crossed_ += olds_.size() + news_.size();
+  if (n_crossed_ > 128 + sides_.base.n_objects() / 32) return false;
   work.n -= static_cast<std::int64_t>(16 * olds_.size() * news_.size());
 
   sources_.assign(news_.size(), kNone);

@@ -40,7 +40,7 @@ class Bridge {
   Divider divider_;
   MatchList& matches_;
   Leftovers& leftovers_;
-  std::uint64_t n_crossed_ = 0;  // bytes of both sides so far
+  std::uint64_t n_crossed_ = 0;  // objects of both sides so far
   // Of what is crossed at hand, in order.
   std::vector<Object> olds_, news_;
   std::vector<std::uint32_t> sources_;  // [news_] in olds_, kNone: not known

@@ -17,15 +17,20 @@ class GrowthFinder {
     Cursor& at = growth_.behind;
     Object object = sides_.object_at(at);
     if (is_table(object) && !take_vtable_before(object)) return std::nullopt;
+    // Where nothing is as it was, behind the first object there is at least what looks like the next one.
+    std::optional<Growth> likely;
     while (growth_.grown.size() < kMost && object.end < sides_.old_size) {
       at.from = object.end;
       ++at.index;
       const Object next = sides_.object_at(at);
-      if (!take(object, next)) return std::nullopt;
+      if (!take(object, next)) return likely;
       if (is_met_) return std::move(growth_);
+      if (growth_.grown.size() == 1 && growth_.gone.empty() && !is_table(object) && is_table(next) &&
+          comparer_.judge(next, at.to) != Verdict::kOther)
+        likely = growth_;
       object = next;
     }
-    return std::nullopt;
+    return likely;
   }
 
  private:

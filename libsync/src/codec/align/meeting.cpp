@@ -16,17 +16,13 @@ class MeetingFinder {
   MeetingFinder(const Sides& sides, TargetVtables& vtables, Comparer& comparer, const Cursor& parted)
       : sides_(sides), vtables_(vtables), comparer_(comparer), parted_(parted) {}
 
-  std::optional<Cursor> run(std::uint32_t window, WorkLeft& work) {
+  std::optional<Cursor> run(std::uint32_t percent, std::uint32_t window, WorkLeft& work) {
     work.n -= 2 * std::int64_t{window};
     find_old_tables(window);
     find_new_tables(window);
-    // Rather those that are the same than those that are alike.
-    for (const std::uint32_t percent : {0u, comparer_.percent_alike()}) {
-      const std::optional<Cursor> meeting = find_pair(percent, work);
-      // Where they parted is no place to meet: the tables there are as alike as this finds, and others are not.
-      if (meeting) return meeting->from != parted_.from || meeting->to != parted_.to ? meeting : std::nullopt;
-    }
-    return std::nullopt;
+    const std::optional<Cursor> meeting = find_pair(percent, work);
+    // As alike as it finds where they parted, and so much was strange there.
+    return meeting && (meeting->from != parted_.from || meeting->to != parted_.to) ? meeting : std::nullopt;
   }
 
  private:
@@ -89,8 +85,8 @@ class MeetingFinder {
 }  // namespace
 
 std::optional<Cursor> find_meeting(const Sides& sides, TargetVtables& vtables, Comparer& comparer, const Cursor& parted,
-                                   std::uint32_t window, WorkLeft& work) {
-  return MeetingFinder(sides, vtables, comparer, parted).run(window, work);
+                                   std::uint32_t percent, std::uint32_t window, WorkLeft& work) {
+  return MeetingFinder(sides, vtables, comparer, parted).run(percent, window, work);
 }
 
 }  // namespace libsync::codec

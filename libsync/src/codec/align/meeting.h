@@ -10,9 +10,9 @@
 
 namespace libsync::codec {
 
-// The first pair of tables at or behind the cursor that are the same, or else alike, as the next ones are, with what is
-// the same before them. `window`: bytes to look at on both sides.
+// The first pair of tables at or behind the cursor that differ in at most so many percent of their values, as the next
+// ones do, with what is the same before them; never at the cursor itself. `window`: bytes to look at on both sides.
 std::optional<Cursor> find_meeting(const Sides& sides, TargetVtables& vtables, Comparer& comparer, const Cursor& parted,
-                                   std::uint32_t window, WorkLeft& work);
+                                   std::uint32_t percent, std::uint32_t window, WorkLeft& work);
 
 }  // namespace libsync::codec
