@@ -33,8 +33,10 @@ void Broadcaster::publish(const TopicUpdate& update) {
   entry.store.push(update.version, update.snapshot, update.base_version == held ? update.step_back : nullptr,
                    update.published_at);
   entry.patches.clear();
-  entry.full = nullptr;
-  entry.fulls.clear();
+  if (!same_epoch || !may_reuse_full(entry)) {
+    entry.full = nullptr;
+    entry.fulls.clear();
+  }
   entry.chunk_diffs.clear();
   entry.in_context.reset();
   entry.continues = update.continues;
@@ -111,6 +113,13 @@ const EncodedUpdate& Broadcaster::update_from(TopicId topic, Version base, FullR
 }
 
 const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {
+  // Nobody is taken back to a version before one that was held.
+  const bool may_be_older =
+      reason == FullReason::kFirst || reason == FullReason::kEpochChanged || reason == FullReason::kBaselineGone;
+  if (!may_be_older && entry.full_version != entry.store.latest_version()) {
+    entry.full = nullptr;
+    entry.fulls.clear();
+  }
   const auto cached = entry.fulls.find(reason);
   if (cached != entry.fulls.end()) {
     ++stats_.cache_hits;
@@ -122,14 +131,24 @@ const EncodedUpdate& Broadcaster::full_update(Entry& entry, FullReason reason) {
     auto body = std::make_shared<Bytes>();
     make_patch(*Snapshot::empty(), snapshot, *body, is_packed ? limits_.patch_format : std::uint8_t{1});
     entry.full = std::move(body);
+    entry.full_version = entry.store.latest_version();
     ++stats_.fulls_encoded;
   }
   UpdateHeader header;
   header.topic = entry.info->id;
-  header.version = entry.store.latest_version();
+  header.version = entry.full_version;
   header.kind = UpdateKind::kFull;
   header.reason = reason;
   return entry.fulls.emplace(reason, encode(header, *entry.full, limits_)).first->second;
+}
+
+// Called with the next version in the store.
+bool Broadcaster::may_reuse_full(const Entry& entry) const {
+  // Smaller ones are made sooner than a patch that goes on from them.
+  constexpr std::size_t kWorthReusing = 16u << 10;
+  if (entry.full == nullptr || entry.full->size() < kWorthReusing) return false;
+  const std::uint64_t age = entry.store.latest_version().value - entry.full_version.value;
+  return age <= limits_.max_full_reuse_versions && entry.store.find_digest(entry.full_version).has_value();
 }
 
 bool Broadcaster::may_diff_chunks(TopicId topic) const { return snapshot_bytes(topic) >= limits_.min_chunk_diff_bytes; }

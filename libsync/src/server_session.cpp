@@ -500,6 +500,8 @@ void ServerSession::begin_update(TimePoint now, TopicId topic, Subscription& sub
     stats_.versions_conflated += update.header.version.value - skipped_from.value - 1;
   }
   stats_.snapshot_bytes_sent += broadcaster_.snapshot_bytes(topic);
+  // A full state that was made for others: what came since follows at once.
+  if (update.header.version != broadcaster_.position(topic).version) return;
   // Generic cell rate algorithm (ITU-T I.371) with half an interval of tolerance: the jitter of a tick timer neither
   // costs a tick nor lets the average exceed the rate.
   const Duration interval = std::chrono::duration_cast<Duration>(std::chrono::seconds(1)) /

@@ -63,7 +63,8 @@ class Broadcaster {
   FullReason check_baseline(TopicId topic, const Position& have) const;
 
   // The update from `base` to the current version. kNone as `reason` asks for a patch; where the baseline is gone or
-  // the patch would not be smaller, the answer is full and says why. Valid until the next publish().
+  // the patch would not be smaller, the answer is full and says why. A full one that was made for others may lead to a
+  // version shortly before the current one: the next call goes on from there. Valid until the next publish().
   // `is_in_context`: the client is in the topic's context at `base`, see EncodedUpdate.
   // Requires: has(topic); base is below the current version.
   const EncodedUpdate& update_from(TopicId topic, Version base, FullReason reason, bool is_in_context);
@@ -102,9 +103,10 @@ class Broadcaster {
     std::shared_ptr<std::atomic<bool>> is_awaited;
     std::map<std::uint64_t, EncodedUpdate> patches;  // by base version
     std::optional<EncodedUpdate> in_context;         // the patch that came with the update
-    SharedBytes full;                                // the patch from nothing, once it was asked for
-    std::map<FullReason, EncodedUpdate> fulls;       // by reason; the body is the same
-    std::deque<ChunkDiff> chunk_diffs;               // the last ones
+    SharedBytes full;                                // the patch from nothing to `full_version`, once it was asked for
+    Version full_version;
+    std::map<FullReason, EncodedUpdate> fulls;  // by reason; the body is `full`
+    std::deque<ChunkDiff> chunk_diffs;          // the last ones
     std::vector<ServerSession*> subscribers;
   };
 
@@ -117,6 +119,7 @@ class Broadcaster {
   Entry& entry(TopicId topic);
   const Entry& entry(TopicId topic) const;
   const EncodedUpdate& full_update(Entry& entry, FullReason reason);
+  bool may_reuse_full(const Entry& entry) const;
 
   const Limits& limits_;
   std::unordered_map<std::uint32_t, Entry> topics_;

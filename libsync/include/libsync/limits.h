@@ -37,6 +37,9 @@ struct Limits {
   std::size_t chunk_diff_bytes_per_second = 64u << 20;
   // A larger snapshot that is sent whole is not compressed: at some 30 MB/s that would keep a server's thread for long.
   std::size_t max_packed_bytes = 1u << 20;
+  // A snapshot that was compressed for one client is sent to others too until so many versions have come, each followed
+  // by a patch: who comes when a thousand others do costs the server little.
+  std::uint32_t max_full_reuse_versions = 8;
   // State updates per topic and session. Changes in between are conflated into the next update.
   std::uint32_t updates_per_second = 10;
   // Control messages waiting to be written to one peer. Beyond either bound the connection ends with kSlowConsumer.
