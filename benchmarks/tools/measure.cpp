@@ -70,7 +70,7 @@ Measurement measure(const traces::TraceReader& trace, std::size_t lag, Coder& co
   const auto start = SteadyClock::now();
   for (const std::size_t index : sampled ? spread_order(all.pairs_of_trace) : plain_order(all.pairs_of_trace)) {
     const BytesView target = trace.snapshot(index + lag);
-    coder.prepare(trace.snapshot(index), target);
+    coder.prepare(lag == 0 ? BytesView() : trace.snapshot(index), target);
     const double encode = median_seconds(
         passes, effort.max_pair_seconds, [&] { coder.before_encode(); }, [&] { return coder.encode(patch); });
     const double apply = encode < 0 ? -1

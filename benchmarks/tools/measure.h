@@ -35,7 +35,7 @@ struct Measurement {
   bool verified = true;  // every result was the target, byte for byte
 };
 
-// Each snapshot from the one `lag` before. Requires: lag >= 1, the trace has more than `lag` snapshots.
+// Each snapshot from the one `lag` before; 0: from nothing. Requires: the trace has more than `lag` snapshots.
 Measurement measure(const traces::TraceReader& trace, std::size_t lag, Coder& coder, const Effort& effort);
 
 // Bytes per second of memcmp over a snapshot and its copy: what a machine can compare.

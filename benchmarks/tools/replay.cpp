@@ -21,7 +21,7 @@ constexpr const char* kUsage =
     "Makes and applies the patch of every snapshot of a trace, compares every result byte for byte, and says how "
     "large\n"
     "and how fast. FILE: written by <libsync/trace_writer.h> or libsync-traces.\n"
-    "  --lag N           each snapshot from the one N before (1 and 5)\n"
+    "  --lag N           each snapshot from the one N before (1 and 5); 0: from nothing, as for those who join\n"
     "  --peers           also zstd, xdelta3, bsdiff, librsync, lz4, permessage-deflate and the full snapshot\n"
     "  --peer-seconds S  per peer, trace and lag; then the rest of the pairs is left out, and the number said (10)\n"
     "  --passes N        the speed of a pair is the median of so many (7)\n"
@@ -40,10 +40,10 @@ struct Options {
 };
 
 template <typename T>
-bool parse(const char* text, T& value) {
+bool parse(const char* text, T& value, T least = 1) {
   const std::string_view view = text == nullptr ? "" : text;
   const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
-  return error == std::errc() && end == view.data() + view.size() && value > 0;
+  return error == std::errc() && end == view.data() + view.size() && value >= least;
 }
 
 bool parse_arguments(int argc, char** argv, Options& options) {
@@ -51,7 +51,7 @@ bool parse_arguments(int argc, char** argv, Options& options) {
     const std::string_view argument = argv[i];
     bool good = true;
     if (argument == "--lag") {
-      good = parse(argv[++i], options.lags.emplace_back());
+      good = parse(argv[++i], options.lags.emplace_back(), std::size_t{0});
     } else if (argument == "--peers") {
       options.peers = true;
     } else if (argument == "--peer-seconds") {
@@ -103,6 +103,7 @@ bool replay(const std::string& file, const traces::TraceReader& trace, std::size
   effort.max_seconds = options.peer_seconds;
   for (const auto& coder : peers.coders) {
     if (coder->is_stream() && lag != 1) continue;
+    if (!coder->is_timed() && lag == 0) continue;  // the programs want two files
     print(measure(trace, lag, *coder, effort));
   }
   for (const std::string& missing : peers.missing) {

@@ -53,9 +53,9 @@ std::optional<FieldFigures> read_field_figures(const std::string& trace_path, st
 }
 
 void print_heading(const Heading& heading) {
-  std::printf("\n%s: %zu snapshots of %.0f bytes, each from the one %zu before; memcmp %s\n", heading.file.c_str(),
-              heading.snapshots, heading.snapshot_bytes_mean, heading.lag,
-              speed(heading.memcmp_bytes_per_second).c_str());
+  const std::string from = heading.lag == 0 ? "nothing" : "the one " + std::to_string(heading.lag) + " before";
+  std::printf("\n%s: %zu snapshots of %.0f bytes, each from %s; memcmp %s\n", heading.file.c_str(), heading.snapshots,
+              heading.snapshot_bytes_mean, from.c_str(), speed(heading.memcmp_bytes_per_second).c_str());
   std::printf("  %-28s %12s %12s %9s %12s %12s  %s\n", "", "mean bytes", "p99 bytes", "of field", "encode", "apply",
               "pairs");
   if (heading.field) {
