@@ -13,6 +13,7 @@
 #include "byte_writer.h"
 #include "codec/aligner.h"
 #include "codec/codec.h"
+#include "codec/excerpt.h"
 #include "codec/follow.h"
 #include "patch_encoder.h"
 #include "patch_reader.h"
@@ -306,7 +307,8 @@ Result<PatchHeader> read_patch_header(BytesView patch) {
   }
   if (!reader.read_u64(header.digest.value)) return malformed_patch("no digest");
   if (header.kind == PatchKind::kWhole) {
-    if (!reader.read_varint(size, *header.target_size_bytes) || size == 0) return malformed_patch("bad excerpt size");
+    if (!reader.read_varint(size, codec::max_excerpt_bytes(*header.target_size_bytes)) || size == 0)
+      return malformed_patch("bad excerpt size");
     header.excerpt_size_bytes = size;
   }
   header.body_offset = reader.position();

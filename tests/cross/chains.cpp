@@ -9,6 +9,7 @@
 
 #include "byte_writer.h"
 #include "codec/contents.h"
+#include "codec/excerpt.h"
 #include "cross/symbol_tape.h"
 #include "libsync/replica.h"
 #include "unit/odd_layouts.h"
@@ -216,7 +217,7 @@ class Family {
       excerpt_size = *like.header.excerpt_size_bytes;
       if (pick(random_, 0, 15) == 0) excerpt_size = std::max<std::size_t>(8, excerpt_size + pick(random_, 0, 16)) - 8;
       size = std::max<std::size_t>(1, size);
-      excerpt_size = std::clamp<std::size_t>(excerpt_size, 1, size);
+      excerpt_size = std::clamp<std::size_t>(excerpt_size, 1, codec::max_excerpt_bytes(size));
     }
     const bool continues = !is_whole && at.context.is_at(*at.held) && pick(random_, 0, 11) != 0;
     codec::Context context = is_whole ? codec::new_context(nullptr) : context_at(at, continues);

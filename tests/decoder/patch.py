@@ -29,7 +29,7 @@ def decode_patch(baseline, patch, target_limit, context=None):
     expected_digest = int.from_bytes(reader.bytes(8), "little")
     if kind == WHOLE:
         excerpt_size = reader.varint()
-        require(1 <= excerpt_size <= target_size, "size of the excerpt")
+        require(1 <= excerpt_size <= min(target_size, target_size // 4 + 4096), "size of the excerpt")
     require(baseline_size == len(baseline), "another size", "kWrongBaseline")
     require(target_size <= target_limit, "target above the limit", "kSnapshotTooBig")
     if kind == WHOLE:

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "codec/excerpt.h"
 #include "libsync/patch.h"
 #include "unit/odd_layouts.h"
 #include "unit/scripted_patch.h"
+#include "unit/small_world.h"
 #include "unit/support.h"
 
 namespace {
@@ -64,6 +66,24 @@ Case in_place(const std::string& name, const Bytes& baseline, const Values& valu
 Case sent(const std::string& name, const Bytes& baseline, const Bytes& target) {
   Case made{name, baseline, {}, target.size()};
   make_patch(*Snapshot::copy_of(baseline), *Snapshot::copy_of(target), made.patch);
+  return made;
+}
+
+// Of nothing but an excerpt, as large as it may be, and a target; `values` as in moved(), for the latter.
+Case whole(const std::string& name, std::size_t target_size, std::size_t excerpt_size, const Values& values) {
+  Values all(2 * excerpt_size);
+  all.insert(all.end(), values.begin(), values.end());
+  test::Script script(std::move(all));
+  Bytes target(target_size);
+  codec::Context context = codec::new_context(nullptr);
+  const bool is_target = codec::decode_whole(context, script, excerpt_size, target);
+  Case made{name + (is_target ? "" : " (refused)"), {}, {}, target_size};
+  ByteWriter writer(made.patch);
+  writer.u8(static_cast<std::uint8_t>(PatchKind::kWhole));
+  writer.varint(target_size);
+  writer.u64(digest_of(target).value);
+  writer.varint(excerpt_size);
+  writer.bytes(script.stream());
   return made;
 }
 
@@ -190,6 +210,9 @@ std::vector<Case> make_cases(std::uint32_t n) {
     const Bytes crowded = test::crowded_layout(n_tables, std::min(n / 32, 16000u));
     cases.push_back(in_place("large tables four bytes apart: " + std::to_string(n_tables), crowded, {}));
   }
+  cases.push_back(moved("raw bytes, all in one step", tiny, n, {8, n - 1}));
+  cases.push_back(whole("the largest excerpt", n, codec::max_excerpt_bytes(n), {8, n - 1}));
+  cases.push_back(sent("a world from nothing", {}, test::small_world(n / 100).build()));
   cases.push_back(in_place("text read over and over", test::costly_layout(3, 3, n / 2), {}));
   cases.push_back(in_place("references read over and over", test::costly_layout(60, n / 400, 8), {}));
   return cases;

@@ -381,6 +381,8 @@ void add_whole(std::vector<Object>& objects) {
   };
   header("no excerpt", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
   header("an excerpt larger than the target", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9, 1}));
+  header("the largest excerpt", bytes_of({0, 0xa0, 0x8d, 0x06, 0, 0, 0, 0, 0, 0, 0, 0, 0xa8, 0xe3, 0x01}));
+  header("an excerpt too large", bytes_of({0, 0xa0, 0x8d, 0x06, 0, 0, 0, 0, 0, 0, 0, 0, 0xa9, 0xe3, 0x01}));
   header("no excerpt size", bytes_of({0, 8, 0, 0, 0, 0, 0, 0, 0, 0}));
   header("of nothing", bytes_of({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
   header("target above the limit", bytes_of({0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1}));

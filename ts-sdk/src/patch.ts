@@ -2,7 +2,7 @@
 
 import { ByteReader } from "./byte-reader.js";
 import { Context } from "./codec/context.js";
-import { decodeInPlace, decodeMoved, decodeWhole } from "./codec/decode.js";
+import { decodeInPlace, decodeMoved, decodeWhole, maxExcerptBytes } from "./codec/decode.js";
 import { findStructure } from "./codec/find-structure.js";
 import type { Structure } from "./codec/structure.js";
 import { malformed, SyncError } from "./errors.js";
@@ -129,7 +129,7 @@ function applyWhole(
 ): Snapshot {
   const size = reader.varint(kMaxStructuredSize);
   const digest = reader.uint64();
-  const excerptSize = reader.varint(size);
+  const excerptSize = reader.varint(maxExcerptBytes(size));
   if (excerptSize === 0) throw malformed("no excerpt");
   checkSize(size, maxSnapshotBytes);
   const bytes = context?.takeBytes(size) ?? new Uint8Array(size);

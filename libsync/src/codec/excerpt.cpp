@@ -29,7 +29,7 @@ class Extractor {
       end = kept.start + kept.size;
     }
     const std::uint32_t size = (end + 3) & ~3u;
-    if (size >= structure_.size_bytes || is_odd_) return excerpt;
+    if (size > max_excerpt_bytes(structure_.size_bytes) || is_odd_) return excerpt;
     excerpt.bytes.resize(size);
     for (const auto& [start, kept] : kept_) {
       write(kept, excerpt.bytes);

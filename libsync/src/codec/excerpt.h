@@ -2,6 +2,8 @@
 // patched from. Only an encoder's business; a receiver finds the structure of an excerpt as of any baseline.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,8 +13,13 @@
 
 namespace libsync::codec {
 
+// An excerpt is no larger than this: it costs a receiver most of what a patch from nothing costs per byte.
+constexpr std::size_t max_excerpt_bytes(std::size_t target_size_bytes) {
+  return std::min(target_size_bytes, target_size_bytes / 4 + 4096);
+}
+
 struct Excerpt {
-  Bytes bytes;  // none: it would not be smaller than the whole
+  Bytes bytes;  // none: it would be too large
   // Objects that are there as they are in the whole: where they start there, and in the excerpt. Ascending in both.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> same;
 };

@@ -78,9 +78,14 @@ export function decodeMoved(
   return decodeObjects(context, baseline, target);
 }
 
+/** An excerpt is no larger than this: it costs a receiver most of what a patch from nothing costs per byte. */
+export function maxExcerptBytes(targetSize: number): number {
+  return Math.min(targetSize, Math.floor(targetSize / 4) + 4096);
+}
+
 /**
  * Fills `target`, whatever it holds. False: malformed. Work is linear in stream, excerpt and target.
- * Requires: excerptSize is at most target.length, which is below 2^31.
+ * Requires: excerptSize is at most maxExcerptBytes(target.length), which is below 2^31.
  */
 export function decodeWhole(stream: Uint8Array, excerptSize: number, target: Uint8Array): boolean {
   const decoder = newDecoder();
