@@ -191,6 +191,7 @@ ShardStats Shard::stats() const {
   stats.history_bytes = broadcaster_.history_bytes();
   stats.patches_encoded = broadcaster_.stats().patches_encoded;
   stats.fulls_encoded = broadcaster_.stats().fulls_encoded;
+  stats.chunk_diffs_encoded = broadcaster_.stats().chunk_diffs_encoded;
   stats.cache_hits = broadcaster_.stats().cache_hits;
   for (const auto& [id, connection] : connections_) {
     if (connection->has_timer()) ++stats.timers;

@@ -58,6 +58,7 @@ ShardStats& ShardStats::operator+=(const ShardStats& other) {
   state_bytes_sent += other.state_bytes_sent;
   patches_encoded += other.patches_encoded;
   fulls_encoded += other.fulls_encoded;
+  chunk_diffs_encoded += other.chunk_diffs_encoded;
   cache_hits += other.cache_hits;
   return *this;
 }
@@ -86,6 +87,7 @@ std::string to_json(const ServerStats& stats) {
       {"state_bytes_sent", shards.state_bytes_sent},
       {"patches_encoded", shards.patches_encoded},
       {"fulls_encoded", shards.fulls_encoded},
+      {"chunk_diffs_encoded", shards.chunk_diffs_encoded},
       {"cache_hits", shards.cache_hits},
       {"topics", std::move(topics)},
   });

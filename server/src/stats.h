@@ -40,6 +40,7 @@ struct ShardStats {
   std::uint64_t state_bytes_sent = 0;
   std::uint64_t patches_encoded = 0;
   std::uint64_t fulls_encoded = 0;
+  std::uint64_t chunk_diffs_encoded = 0;
   std::uint64_t cache_hits = 0;
 
   ShardStats& operator+=(const ShardStats& other);

@@ -75,7 +75,7 @@ async function findFreePixel(page, distance, from) {
 }
 
 /** Presses the button that cuts the connection, waits until the page is live again with the store it had all the time.
- *  @param {any} page @returns {Promise<"full" | "patch">} how the first update came */
+ *  @param {any} page @returns {Promise<"patch" | "full" | "chunkDiff">} how the first update came */
 async function cutAndComeBack(page) {
   const before = await page.evaluate(() => {
     const { world, client, digests } = window.__libsync;

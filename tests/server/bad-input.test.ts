@@ -212,6 +212,39 @@ describe.concurrent("bad input: a message", () => {
     await expectFate(other, unsent);
   });
 
+  test("whose chunks do not fit their size is malformed", async () => {
+    for (const [size, bytes] of [
+      [1024, 23],
+      [1024, 25],
+      [1024, 30],
+      [255, 6],
+      [0, 6],
+      [52_000, 0],
+      [2 ** 32 - 1, 6 * 4096],
+    ] as const) {
+      const peer = await live("chunks");
+      peer.subscribe("world");
+      const { number } = await peer.topic("world");
+      const chunks = new wire.HeldChunksT(size, new Array(bytes).fill(7));
+      peer.send(wire.Message.GetState, new wire.GetStateT(number, ErrorCode.kNone, chunks));
+      await expectFate(peer, kMalformed);
+    }
+  });
+
+  test("whose chunks nobody holds leads to the state whole", async () => {
+    const peer = await live("dreamer");
+    peer.subscribe("world");
+    const { number } = await peer.topic("world");
+    const held = peer.topics.get(number);
+    const chunks = new wire.HeldChunksT(256 * 4096, new Array(6 * 4096).fill(0));
+    const before = held?.updates.length ?? 0;
+    peer.send(wire.Message.GetState, new wire.GetStateT(number, ErrorCode.kDigestMismatch, chunks));
+    await peer.until("a full update", () => {
+      return held?.updates.slice(before).some((update) => update.kind === "full") === true;
+    });
+    expect(held?.updates.some((update) => update.kind === "chunkDiff")).toBe(false);
+  });
+
   test("of 64 KiB and one byte is too big, in one frame or in many", async () => {
     const peer = await live();
     peer.sendBytes(new Uint8Array(65_537));

@@ -450,6 +450,14 @@ describe.concurrent("protocol: a connection that comes back", () => {
     }
   });
 
+  test("with a small state that is no baseline gets it whole, and the reason", async () => {
+    const peer = await livePeer("small liar");
+    peer.subscribeHaving("player/small liar", { epoch: 1n, version: 1n, digest: 1n });
+    const held = await peer.topic("player/small liar");
+    expect(held.outcome).toBe(wire.TopicOutcome.kFull);
+    expect(held.reason).toBe(wire.FullReason.kEpochChanged);
+  });
+
   test("holding the newest version hears that it is up to date", async () => {
     const first = await livePeer("newest");
     first.subscribe("player/newest");
@@ -465,7 +473,7 @@ describe.concurrent("protocol: a connection that comes back", () => {
     expect([...second.topics.values()].flatMap((topic) => topic.updates)).toEqual([]);
   });
 
-  test("with another epoch, an unknown version or another digest gets everything, and the reason", async () => {
+  test("with another epoch, an unknown version or another digest is asked for its chunks, and told why", async () => {
     const first = await livePeer("liar");
     first.subscribe("world");
     const { epoch, version, snapshot } = await first.topic("world");
@@ -477,10 +485,12 @@ describe.concurrent("protocol: a connection that comes back", () => {
     ] as const) {
       const peer = await livePeer("liar");
       peer.subscribeHaving("world", have);
+      // It holds nothing: what it gets is the whole.
       const held = await peer.topic("world");
-      expect(held.outcome).toBe(wire.TopicOutcome.kFull);
+      expect(held.outcome).toBe(wire.TopicOutcome.kChunkDiff);
       expect(held.reason).toBe(reason);
       expect(held.updates[0]?.kind).toBe("full");
+      peer.raw.destroy();
     }
   });
 });

@@ -228,14 +228,14 @@ describe("restart: after kill -9", () => {
     });
     const held = world.getSnapshot();
     if (held === undefined) throw new Error("nothing held");
-    const { fulls } = client.stats();
+    const { fulls, chunkDiffs } = client.stats();
     await first.kill();
 
     const second = await start(folders, first.port);
     await until("a new epoch", () => world.getSnapshot()?.epoch !== held.epoch, 8_000);
     await until("a live client", () => client.connection.getSnapshot().state === "live");
     await until("the player as saved", () => player.getSnapshot()?.value.bodiesCreated() === 1);
-    expect(client.stats().fulls).toBeGreaterThan(fulls);
+    expect(client.stats().fulls + client.stats().chunkDiffs).toBeGreaterThan(fulls + chunkDiffs);
     expect(client.stats().digestMismatches).toBe(0);
     expect(world.getSnapshot()?.value.bodiesLength()).toBe(held.value.bodiesLength() - 1);
     const names = await namesNow(second);
@@ -244,7 +244,7 @@ describe("restart: after kill -9", () => {
     await second.stop();
   });
 
-  test("a client that names a version of the lost epoch is told why it gets everything", async () => {
+  test("a client that holds a version of the lost epoch is told why no patch can follow", async () => {
     const folders = newFolders();
     const first = await start(folders);
     const peer = await peerOf(first, "witness");
@@ -253,11 +253,13 @@ describe("restart: after kill -9", () => {
     await first.kill();
     const second = await start(folders);
     const again = await peerOf(second, "witness");
+    again.cache.set("world", { version, snapshot });
     again.subscribeHaving("world", { epoch, version, digest: snapshot.digest });
     const held = await again.topic("world");
     expect(held.epoch).not.toBe(epoch);
     expect(held.reason).toBe(wire.FullReason.kEpochChanged);
-    expect(held.updates[0]?.kind).toBe("full");
+    expect(held.outcome).toBe(wire.TopicOutcome.kChunkDiff);
+    expect(held.updates[0]?.kind).toBeOneOf(["chunkDiff", "full"]);
     await second.stop();
   });
 

@@ -24,6 +24,7 @@ import type {
   RemoveListener,
   Topic,
   TopicReader,
+  UpdateInfo,
 } from "./types.js";
 import { kSdkVersion } from "./version.js";
 
@@ -33,6 +34,8 @@ const kConnectTimeoutMs = 20_000;
 const kMaxTimerMs = 0x7fff_ffff;
 /** Refused upgrades in a row (HTTP 401 or 403), each with a new token, after which the client gives up. */
 const kMaxRefusals = 2;
+/** Where updates are counted by their kind. */
+const kCounters = { patch: "patches", full: "fulls", chunkDiff: "chunkDiffs" } as const;
 const kClosed = new SyncError("kClosed", "the client is closed");
 
 export interface ConnectOptions {
@@ -119,6 +122,7 @@ class ConnectedClient implements Client {
     updates: 0,
     patches: 0,
     fulls: 0,
+    chunkDiffs: 0,
     wireBytes: 0,
     snapshotBytes: 0,
     digestMismatches: 0,
@@ -441,10 +445,9 @@ class ConnectedClient implements Client {
 
   // --- Small parts -----------------------------------------------------------------------------------------
 
-  #count(update: { kind: "full" | "patch"; wireBytes: number; snapshotBytes: number }): void {
+  #count(update: UpdateInfo): void {
     this.#stats.updates += 1;
-    if (update.kind === "patch") this.#stats.patches += 1;
-    else this.#stats.fulls += 1;
+    this.#stats[kCounters[update.kind]] += 1;
     this.#stats.wireBytes += update.wireBytes;
     this.#stats.snapshotBytes += update.snapshotBytes;
   }

@@ -7,13 +7,16 @@ import { FullReason } from "./generated/protocol_generated.js";
 const kMaxU32 = 0xffff_ffff;
 const kTagPatch = 0;
 const kTagFull = 1;
+const kTagChunkDiff = 2;
 const kTagFirst = 0x10;
 const kTagLast = 0x20;
 
 /** What the frame leads from. */
 export type FrameSource =
   | { readonly kind: "patch"; readonly baseVersion: bigint }
-  | { readonly kind: "full"; readonly reason: FullReason };
+  | { readonly kind: "full"; readonly reason: FullReason }
+  /** From the bytes whose chunks were named last, held-chunks.ts. */
+  | { readonly kind: "chunkDiff"; readonly reason: FullReason };
 
 /** Where a frame stands among those of its update. `total`: bytes of the whole body. */
 export type FramePart =
@@ -69,13 +72,10 @@ function decodeSource(kind: number, version: bigint, reader: ByteReader): FrameS
     if (back === 0n || back >= version) throw malformed("a patch from no version");
     return { kind: "patch", baseVersion: version - back };
   }
-  if (kind === kTagFull) {
-    const reason = reader.byte();
-    if (reason === FullReason.kNone || FullReason[reason] === undefined) throw malformed("no reason");
-    return { kind: "full", reason };
-  }
-  // Kind 2, the chunk diff, is reserved; this client did not announce it.
-  throw malformed("unknown kind of frame");
+  if (kind !== kTagFull && kind !== kTagChunkDiff) throw malformed("unknown kind of frame");
+  const reason = reader.byte();
+  if (reason === FullReason.kNone || FullReason[reason] === undefined) throw malformed("no reason");
+  return { kind: kind === kTagFull ? "full" : "chunkDiff", reason };
 }
 
 function decodePart(isFirst: boolean, isLast: boolean, reader: ByteReader): FramePart {
@@ -182,5 +182,5 @@ class PendingUpdate {
 
 function sameSource(a: FrameSource, b: FrameSource): boolean {
   if (a.kind === "patch") return b.kind === "patch" && a.baseVersion === b.baseVersion;
-  return b.kind === "full" && a.reason === b.reason;
+  return a.kind === b.kind && a.reason === b.reason;
 }

@@ -25,6 +25,7 @@ export type {
   TopicSnapshot,
   TopicVersion,
   UpdateInfo,
+  UpdateKind,
   Version,
 } from "./types.js";
 export { kSdkVersion } from "./version.js";

@@ -10,8 +10,13 @@ export interface Limits {
   readonly maxQueuedActions: number;
   /** Bytes of the payloads of waiting actions. Above it: `act` rejects with kTooManyActions. Default 4 MiB. */
   readonly maxQueuedActionBytes: number;
-  /** GetState per topic without a patch that applies in between. Above it: the client ends. Default 3. */
+  /** Updates of a topic that fail without a patch that applies in between. Above it: the client ends. Default 3. */
   readonly maxResyncsInRow: number;
+  /**
+   * Of a smaller state that is held no chunks are named when it went wrong, bytes: the whole costs little more. Default
+   * 32 KiB.
+   */
+  readonly minChunkDiffBytes: number;
 }
 
 export const kDefaultLimits: Limits = {
@@ -20,6 +25,7 @@ export const kDefaultLimits: Limits = {
   maxQueuedActions: 256,
   maxQueuedActionBytes: 4 * 1024 * 1024,
   maxResyncsInRow: 3,
+  minChunkDiffBytes: 32 * 1024,
 };
 
 /** A sender never makes a patch larger than its target by more than this: format, two sizes, digest, one op. */

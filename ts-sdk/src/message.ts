@@ -3,6 +3,7 @@
 import { Builder, ByteBuffer } from "flatbuffers";
 import { type ErrorName, errorName, SyncError } from "./errors.js";
 import * as wire from "./generated/protocol_generated.js";
+import type { HeldChunks } from "./held-chunks.js";
 import type { ServerLimits } from "./limits.js";
 import { kServerMessages } from "./message-layout.js";
 import type { Position } from "./types.js";
@@ -11,6 +12,8 @@ import { Verifier } from "./verify.js";
 const kIdentifier = "LSP1";
 const kEnvelopeType = 1;
 const kEnvelopeMessage = 2;
+/** The envelope around an action's payload, or around chunks, takes less than this. */
+export const kEnvelopeBytes = 128;
 
 /** 128 random bits. */
 export interface Id128 {
@@ -113,7 +116,13 @@ export type ClientMessage =
     }
   | { readonly type: "subscribe"; readonly topics: readonly TopicRequest[] }
   | { readonly type: "unsubscribe"; readonly topics: readonly number[] }
-  | { readonly type: "getState"; readonly topic: number; readonly cause: wire.ErrorCode }
+  | {
+      readonly type: "getState";
+      readonly topic: number;
+      readonly cause: wire.ErrorCode;
+      /** Absent: the state is wanted whole. */
+      readonly chunks: HeldChunks | undefined;
+    }
   | { readonly type: "action"; readonly actionSequence: bigint; readonly payload: Uint8Array }
   | {
       readonly type: "ack";
@@ -286,9 +295,7 @@ export function encodeMessage(sequence: bigint, message: ClientMessage): Uint8Ar
       envelope.message = new wire.UnsubscribeT([...message.topics]);
       break;
     case "getState":
-      envelope.messageType = wire.Message.GetState;
-      envelope.message = new wire.GetStateT(message.topic, message.cause);
-      break;
+      return encodeGetState(sequence, message.topic, message.cause, message.chunks);
     case "action":
       return encodeAction(sequence, message.actionSequence, message.payload);
     case "ack":
@@ -326,12 +333,37 @@ function packRequest(request: TopicRequest): wire.TopicRequestT {
   return new wire.TopicRequestT(request.name, request.priority, position);
 }
 
-/** An action without the object API, which would copy the payload into an array of numbers. */
+// Without the object API, which would copy bytes into an array of numbers:
+
+function encodeGetState(
+  sequence: bigint,
+  topic: number,
+  cause: wire.ErrorCode,
+  chunks: HeldChunks | undefined,
+): Uint8Array {
+  const builder = new Builder((chunks?.fingerprints.length ?? 0) + kEnvelopeBytes);
+  const held = chunks && createHeldChunks(builder, chunks);
+  wire.GetState.startGetState(builder);
+  wire.GetState.addTopic(builder, topic);
+  wire.GetState.addCause(builder, cause);
+  if (held !== undefined) wire.GetState.addChunks(builder, held);
+  return finishMessage(builder, sequence, wire.Message.GetState, wire.GetState.endGetState(builder));
+}
+
+function createHeldChunks(builder: Builder, { sizeBytes, fingerprints }: HeldChunks): number {
+  const vector = wire.HeldChunks.createFingerprintsVector(builder, fingerprints);
+  return wire.HeldChunks.createHeldChunks(builder, sizeBytes, vector);
+}
+
 function encodeAction(sequence: bigint, actionSequence: bigint, payload: Uint8Array): Uint8Array {
-  const builder = new Builder(payload.length + 128);
+  const builder = new Builder(payload.length + kEnvelopeBytes);
   const vector = wire.Action.createPayloadVector(builder, payload);
   const action = wire.Action.createAction(builder, actionSequence, vector);
-  const envelope = wire.Envelope.createEnvelope(builder, sequence, wire.Message.Action, action);
+  return finishMessage(builder, sequence, wire.Message.Action, action);
+}
+
+function finishMessage(builder: Builder, sequence: bigint, type: wire.Message, message: number): Uint8Array {
+  const envelope = wire.Envelope.createEnvelope(builder, sequence, type, message);
   wire.Envelope.finishEnvelopeBuffer(builder, envelope);
   return builder.asUint8Array();
 }

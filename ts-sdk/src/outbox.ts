@@ -3,7 +3,7 @@
 
 import type { ActionQueue } from "./action-queue.js";
 import type { ServerLimits } from "./limits.js";
-import { type ClientMessage, encodeMessage, type NumberedVersion } from "./message.js";
+import { type ClientMessage, encodeMessage, kEnvelopeBytes, type NumberedVersion } from "./message.js";
 import type { Subscription } from "./subscription.js";
 import { TokenBucket } from "./token-bucket.js";
 
@@ -29,6 +29,7 @@ export class Outbox {
   bytesSinceAck = 0;
   #bucket = new TokenBucket(1, 1, 0);
   #maxActionsInFlight = 0;
+  #maxMessageBytes = 0;
   #sentSequence = 0n;
   #lastAckMs = 0;
   #blockedUntilMs = 0;
@@ -61,8 +62,9 @@ export class Outbox {
 
   /** Keeps to what the server announced from here on. */
   keepTo(limits: ServerLimits, nowMs: number): void {
-    const { messagesPerSecond, messagesBurst, maxActionsInFlight } = limits;
+    const { messagesPerSecond, messagesBurst, maxActionsInFlight, maxMessageBytes } = limits;
     this.#maxActionsInFlight = maxActionsInFlight;
+    this.#maxMessageBytes = maxMessageBytes;
     this.#bucket = new TokenBucket(
       Math.max(messagesPerSecond * kRateMargin, 0.1),
       Math.max(Math.floor(messagesBurst * kRateMargin) - 1, 1),
@@ -143,12 +145,12 @@ export class Outbox {
     for (const subscription of this.#subscriptions.values()) {
       const { phase, stateRequest } = subscription;
       if (stateRequest === undefined || phase.phase !== "subscribed") continue;
-      subscription.stateRequest = undefined;
+      const chunks = subscription.takeStateRequest(this.#maxMessageBytes - kEnvelopeBytes);
       this.#rememberRepeatable(() => {
         if (subscription.phase === phase && subscription.isResyncing)
           subscription.stateRequest = stateRequest;
       });
-      return { type: "getState", topic: phase.topic, cause: stateRequest };
+      return { type: "getState", topic: phase.topic, cause: stateRequest.cause, chunks };
     }
     return undefined;
   }
@@ -170,7 +172,7 @@ export class Outbox {
     const requested = [...this.#subscriptions.values()].filter((s) => isToRequest(s, nowMs));
     if (requested.length === 0) return undefined;
     for (const subscription of requested) {
-      const phase = { phase: "requested" } as const;
+      const phase = { phase: "requested", isHolding: subscription.held !== undefined } as const;
       subscription.phase = phase;
       this.#rememberRepeatable(() => {
         if (subscription.phase === phase) subscription.phase = { phase: "idle" };

@@ -16,6 +16,7 @@ import {
   decodeMessage,
   type ErrorMessage,
   type Id128,
+  kEnvelopeBytes,
   type ServerMessage,
   type Subscribed,
   type Welcome,
@@ -32,8 +33,6 @@ import type { ActionResult } from "./types.js";
 const kProtocolVersion = 1;
 /** A refused request that may be repeated waits at least this long. */
 const kMinRetryMs = 1_000;
-/** Room for the envelope around an action's payload. */
-const kActionOverheadBytes = 128;
 const kMaxTopicNameBytes = 256;
 
 export interface SessionConfig {
@@ -366,8 +365,8 @@ export class ClientSession {
       if (phase.topic !== message.topic) this.#leave(subscription, message.topic);
       return;
     }
-    subscription.bind(message);
-    if (!subscription.isWanted) this.#leave(subscription, message.topic);
+    if (subscription.isWanted) subscription.bind(message);
+    else this.#leave(subscription, message.topic);
     this.#checkSettled();
   }
 
@@ -489,7 +488,7 @@ export class ClientSession {
   }
 
   #maxPayloadBytes(): number {
-    return this.#serverLimits.maxMessageBytes - kActionOverheadBytes;
+    return this.#serverLimits.maxMessageBytes - kEnvelopeBytes;
   }
 
   #tooBig({ length }: Uint8Array): SyncError {

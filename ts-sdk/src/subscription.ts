@@ -4,6 +4,7 @@
 import { errorNumber, malformed, SyncError } from "./errors.js";
 import { PartAssembler, type StateFrame } from "./frame.js";
 import { ErrorCode, TopicOutcome } from "./generated/protocol_generated.js";
+import { type HeldChunks, heldChunksOf } from "./held-chunks.js";
 import { kPatchOverheadBytes, type Limits } from "./limits.js";
 import type { Subscribed } from "./message.js";
 import { applyPatch } from "./patch.js";
@@ -21,10 +22,17 @@ export interface Held {
 /** Where the topic stands on the present connection. */
 export type Phase =
   | { readonly phase: "idle" }
-  | { readonly phase: "requested" }
+  /** `isHolding`: the request named what was held then. */
+  | { readonly phase: "requested"; readonly isHolding: boolean }
   | { readonly phase: "subscribed"; readonly topic: number; readonly epoch: Epoch }
   /** Unsubscribe is wanted or sent. */
   | { readonly phase: "leaving"; readonly topic: number; isSent: boolean };
+
+/** A GetState that is due. `namesChunks`: of what is held, if they fit into a message. */
+export interface StateRequest {
+  readonly cause: ErrorCode;
+  readonly namesChunks: boolean;
+}
 
 /** What became of a state frame. */
 export type FrameOutcome =
@@ -56,10 +64,12 @@ export class Subscription {
   isAckDue = false;
   /** Not to be requested before; after a refusal that may be repeated. */
   retryAtMs = 0;
-  /** GetState is to be sent with this cause. */
-  stateRequest: ErrorCode | undefined;
-  /** GetState is due or sent: patches do not matter until a full update arrives. */
+  /** GetState is to be sent. */
+  stateRequest: StateRequest | undefined;
+  /** GetState is due or sent: patches do not matter until a full update or a chunk diff arrives. */
   isResyncing = false;
+  /** The last GetState named the chunks of what is held. */
+  #hasNamedChunks = false;
   /** Resyncs since a patch last applied. */
   resyncsInRow = 0;
 
@@ -84,31 +94,58 @@ export class Subscription {
     this.isSettled = false;
     this.isAckDue = false;
     this.retryAtMs = 0;
-    this.stateRequest = undefined;
-    this.isResyncing = false;
+    this.#endResync();
     this.#forgetUpdates();
   }
 
-  /** The server's answer to the request, or a new epoch of a topic subscribed already. */
+  /**
+   * The server's answer to the request, or a new epoch of a topic subscribed already.
+   * Throws kUnexpectedMessage if it wants the chunks of what it was never told of.
+   */
   bind(subscribed: Subscribed): void {
+    const isHolding = this.held !== undefined || (this.phase.phase === "requested" && this.phase.isHolding);
     this.phase = { phase: "subscribed", topic: subscribed.topic, epoch: subscribed.epoch };
     this.isSettled = false;
-    this.stateRequest = undefined;
-    this.isResyncing = false;
+    this.#endResync();
     this.#forgetUpdates();
     if (subscribed.version === 0n) this.isSettled = true;
+    if (subscribed.outcome === TopicOutcome.kChunkDiff) {
+      if (!isHolding) throw new SyncError("kUnexpectedMessage", "a chunk diff from what is not held");
+      this.requestState(ErrorCode.kNone, true);
+      return;
+    }
     if (subscribed.outcome !== TopicOutcome.kUpToDate) return;
     this.isSettled = true;
     const { held } = this;
     if (held?.epoch !== subscribed.epoch || held.version !== subscribed.version) {
-      this.requestState(ErrorCode.kWrongBaseline);
+      this.requestState(ErrorCode.kWrongBaseline, false);
     }
   }
 
-  requestState(cause: ErrorCode): void {
+  requestState(cause: ErrorCode, namesChunks: boolean): void {
     this.isResyncing = true;
-    this.stateRequest = cause;
+    this.stateRequest = { cause, namesChunks };
+    this.#hasNamedChunks = false;
     this.#forgetUpdates();
+  }
+
+  /**
+   * The request is sent: with these chunks of what is held now, which stays as it is until the answer comes. None if they
+   * are not wanted, or take more than `maxBytes`.
+   */
+  takeStateRequest(maxBytes: number): HeldChunks | undefined {
+    const { held, stateRequest } = this;
+    this.stateRequest = undefined;
+    if (stateRequest?.namesChunks !== true || held === undefined) return undefined;
+    const chunks = heldChunksOf(held.snapshot.bytes);
+    this.#hasNamedChunks = chunks.fingerprints.length <= maxBytes;
+    return this.#hasNamedChunks ? chunks : undefined;
+  }
+
+  #endResync(): void {
+    this.isResyncing = false;
+    this.stateRequest = undefined;
+    this.#hasNamedChunks = false;
   }
 
   /** What comes next begins anew: the rest of an update does not follow, and no patch continues those before. */
@@ -140,24 +177,23 @@ export class Subscription {
     if (whole === undefined) return kNothing;
     const { kind } = frame.source;
     if (kind === "full") this.#context.close();
-    const baseline = kind === "patch" ? this.held?.snapshot : emptySnapshot;
+    // Of a chunk diff only when it is complete, lest each of its parts be a failure.
+    if (kind === "chunkDiff" && !this.#hasNamedChunks) {
+      return this.#resync(new SyncError("kWrongBaseline", "a chunk diff without chunks"));
+    }
+    const baseline = kind === "full" ? emptySnapshot : this.held?.snapshot;
     if (baseline === undefined) throw malformed("a patch without a baseline");
     try {
-      const snapshot = applyPatch(
-        baseline,
-        whole.body,
-        this.#limits,
-        kind === "patch" ? this.#context : undefined,
-      );
+      const context = kind === "full" ? undefined : this.#context;
+      const snapshot = applyPatch(baseline, whole.body, this.#limits, context);
       this.held = { epoch, version: frame.version, snapshot };
     } catch (error) {
       if (!(error instanceof SyncError)) throw error;
       return error.code === "kSnapshotTooBig" ? { outcome: "refused", error } : this.#resync(error);
     }
-    // A full update does not end a row of resyncs: a patch that never applies would otherwise cost one each time.
+    // Another update than a patch does not end a row of resyncs: a patch that never applies would otherwise cost one each time.
     if (kind === "patch") this.resyncsInRow = 0;
-    this.isResyncing = false;
-    this.stateRequest = undefined;
+    this.#endResync();
     this.isSettled = true;
     this.isAckDue = true;
     const update = { kind, wireBytes: whole.wireBytes, snapshotBytes: this.held.snapshot.bytes.length };
@@ -165,8 +201,11 @@ export class Subscription {
   }
 
   #resync(error: SyncError): FrameOutcome {
-    this.requestState(errorNumber(error.code));
     this.resyncsInRow += 1;
+    // Where that did not help the state is wanted whole.
+    const sizeBytes = this.held?.snapshot.bytes.length ?? 0;
+    const namesChunks = this.resyncsInRow === 1 && sizeBytes >= this.#limits.minChunkDiffBytes;
+    this.requestState(errorNumber(error.code), namesChunks);
     return { outcome: "resync", error };
   }
 }

@@ -24,10 +24,15 @@ export interface TopicVersion {
   readonly version: Version;
 }
 
+/**
+ * `patch` carried only the difference to the version before, `full` the whole snapshot. `chunkDiff` carried what was not
+ * among the bytes that were held, whatever version of whatever epoch they were.
+ */
+export type UpdateKind = "patch" | "full" | "chunkDiff";
+
 /** How one version of a topic arrived. */
 export interface UpdateInfo {
-  /** `full` carried the whole snapshot, `patch` only the difference to the version before. */
-  readonly kind: "full" | "patch";
+  readonly kind: UpdateKind;
   /** Bytes of the state frames that carried it, headers included. */
   readonly wireBytes: number;
   /** Bytes of the snapshot it led to. */
@@ -82,10 +87,11 @@ export interface ActionResult {
 
 /** Counters since `connect`. */
 export interface ClientStats {
-  /** Versions received: `patches` + `fulls`. */
+  /** Versions received: `patches` + `fulls` + `chunkDiffs`. */
   readonly updates: number;
   readonly patches: number;
   readonly fulls: number;
+  readonly chunkDiffs: number;
   /** Bytes of all state frames. */
   readonly wireBytes: number;
   /** Sum of the sizes of all snapshots received: what sending every snapshot whole would have cost. */

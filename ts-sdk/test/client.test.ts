@@ -6,6 +6,7 @@ import * as wire from "../src/generated/protocol_generated.js";
 import type { Timers } from "../src/platform.js";
 import type { WebSocketFactory, WebSocketLike } from "../src/transport.js";
 import { ScriptedPeer } from "./scripted-peer.js";
+import { wholePatch } from "./support.js";
 
 beforeAll(initHash);
 
@@ -227,6 +228,22 @@ describe("connect", () => {
       reconnects: 1,
       snapshotBytes: 9,
     });
+  });
+
+  test("connect: tells and counts what came as a chunk diff", async () => {
+    const world = new World();
+    const topic = world.client.topic("world", read);
+    await world.live();
+    world.drop();
+    await world.timers.sleep(2_000);
+    await world.open();
+    world.peer.welcome();
+    world.peer.subscribed("world", 1, kEpoch + 1n, 2n, wire.TopicOutcome.kChunkDiff);
+    expect(world.state).toBe("syncing");
+    world.peer.chunkDiff(1, 2n, wholePatch(kOne, kTwo));
+    expect(world.state).toBe("live");
+    expect(topic.getSnapshot()).toMatchObject({ epoch: kEpoch + 1n, update: { kind: "chunkDiff" } });
+    expect(world.client.stats()).toMatchObject({ updates: 2, fulls: 1, patches: 0, chunkDiffs: 1 });
   });
 
   test("connect: a listener or reader that throws goes to onError and harms nothing", async () => {

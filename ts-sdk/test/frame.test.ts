@@ -6,12 +6,13 @@ import { codeOf, makeRandom, randomBytes, stateFrame, stateFrames, varint } from
 const kBody = randomBytes(makeRandom(5), 100);
 const kPatch = { kind: "patch", topic: 3, version: 9, back: 2, body: kBody } as const;
 const kFull = { kind: "full", topic: 3, version: 9, reason: FullReason.kFirst, body: kBody } as const;
+const kChunkDiff = { ...kFull, kind: "chunkDiff", reason: FullReason.kBaselineGone } as const;
 
 const frame = (...bytes: (number | number[])[]) => Uint8Array.from(bytes.flat());
 const decodeCode = (...bytes: (number | number[])[]) => codeOf(() => decodeStateFrame(frame(...bytes)));
 
 describe("decodeStateFrame", () => {
-  test("decodeStateFrame: reads a patch and a full update", () => {
+  test("decodeStateFrame: reads a patch, a full update and a chunk diff", () => {
     const patch = decodeStateFrame(stateFrame(kPatch));
     expect(patch).toEqual({
       topic: 3,
@@ -21,6 +22,10 @@ describe("decodeStateFrame", () => {
       body: kBody,
     });
     expect(decodeStateFrame(stateFrame(kFull)).source).toEqual({ kind: "full", reason: FullReason.kFirst });
+    expect(decodeStateFrame(stateFrame(kChunkDiff)).source).toEqual({
+      kind: "chunkDiff",
+      reason: FullReason.kBaselineGone,
+    });
   });
 
   test("decodeStateFrame: reads the largest numbers", () => {
@@ -44,7 +49,8 @@ describe("decodeStateFrame", () => {
     ["a control message", [0x30, 3, 9, 2, 1]],
     ["frame format 1", [0x71, 3, 9, 2, 1]],
     ["frame format 2", [0xb1, 3, 9, 2, 1]],
-    ["kind 2, the chunk diff", [0x39, 3, 9, 2, 1]],
+    ["a chunk diff without a reason", [0x39, 3, 9, 0, 1]],
+    ["a chunk diff with an unknown reason", [0x39, 3, 9, 7, 1]],
     ["kind 3", [0x3d, 3, 9, 2, 1]],
     ["version 0", [0x35, 3, 0, 1, 1]],
     ["a patch from version 0", [0x31, 3, 9, 9, 1]],
@@ -101,7 +107,9 @@ describe("PartAssembler", () => {
 
   test("PartAssembler: refuses parts out of order, left out, repeated, or of another update", () => {
     const [a = kBody, b = kBody, c = kBody, d = kBody] = stateFrames(kPatch, 30);
-    const other = (changes: object) => stateFrames({ ...kPatch, ...changes }, 30)[1] ?? kBody;
+    const partOf = (fields: Parameters<typeof stateFrames>[0], i: number) =>
+      stateFrames(fields, 30)[i] ?? kBody;
+    const other = (changes: object) => partOf({ ...kPatch, ...changes }, 1);
     const bad: Uint8Array[][] = [
       [b],
       [a, c],
@@ -111,6 +119,9 @@ describe("PartAssembler", () => {
       [a, other({ version: 10, back: 3 })],
       [a, other({ back: 3 })],
       [a, other({ kind: "full", reason: 1 })],
+      [a, other({ kind: "chunkDiff", reason: 1 })],
+      [partOf(kFull, 0), partOf({ ...kFull, kind: "chunkDiff" }, 1)],
+      [partOf(kChunkDiff, 0), partOf({ ...kChunkDiff, reason: 1 }, 1)],
     ];
     for (const frames of bad) {
       const assembler = new PartAssembler(100);

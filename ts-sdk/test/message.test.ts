@@ -2,7 +2,7 @@ import { ByteBuffer } from "flatbuffers";
 import { describe, expect, test } from "vitest";
 import { SyncError } from "../src/errors.js";
 import * as wire from "../src/generated/protocol_generated.js";
-import { type ClientMessage, decodeMessage, encodeMessage } from "../src/message.js";
+import { type ClientMessage, decodeMessage, encodeMessage, kEnvelopeBytes } from "../src/message.js";
 import { codeOf, envelope, makeRandom, welcome } from "./support.js";
 
 type WireMessage = NonNullable<wire.EnvelopeT["message"]>;
@@ -206,6 +206,20 @@ describe("encodeMessage", () => {
     return root.message;
   };
 
+  test("encodeMessage: takes less than the bytes set aside around a payload and around chunks", () => {
+    for (const n of [0, 1, 7, 24_576]) {
+      const bytes = new Uint8Array(n);
+      const chunks = { sizeBytes: 2 ** 32 - 1, fingerprints: bytes };
+      const cause = wire.ErrorCode.kWrongBaseline;
+      const messages: ClientMessage[] = [
+        { type: "getState", topic: 2 ** 32 - 1, cause, chunks },
+        { type: "action", actionSequence: 2n ** 64n - 1n, payload: bytes },
+      ];
+      for (const message of messages)
+        expect(encodeMessage(2n ** 64n - 1n, message).length).toBeLessThanOrEqual(n + kEnvelopeBytes);
+    }
+  });
+
   test("encodeMessage: writes every message of a client", () => {
     expect(
       read({
@@ -236,8 +250,13 @@ describe("encodeMessage", () => {
       ]),
     );
     expect(read({ type: "unsubscribe", topics: [1, 2] })).toEqual(new wire.UnsubscribeT([1, 2]));
-    expect(read({ type: "getState", topic: 7, cause: wire.ErrorCode.kDigestMismatch })).toEqual(
-      new wire.GetStateT(7, wire.ErrorCode.kDigestMismatch),
+    const cause = wire.ErrorCode.kDigestMismatch;
+    expect(read({ type: "getState", topic: 7, cause, chunks: undefined })).toEqual(
+      new wire.GetStateT(7, cause),
+    );
+    const chunks = { sizeBytes: 700, fingerprints: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255) };
+    expect(read({ type: "getState", topic: 7, cause, chunks })).toEqual(
+      new wire.GetStateT(7, cause, new wire.HeldChunksT(700, [...chunks.fingerprints])),
     );
     expect(read({ type: "action", actionSequence: 9n, payload: Uint8Array.of(1, 2) })).toEqual(
       new wire.ActionT(9n, [1, 2]),

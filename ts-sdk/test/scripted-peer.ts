@@ -78,6 +78,11 @@ export class ScriptedPeer {
     return stateFrames({ kind: "full", topic, version, reason: wire.FullReason.kFirst, body }, partBytes);
   }
 
+  /** `body`: a patch from the bytes whose chunks the client named. */
+  chunkDiff(topic: number, version: bigint, body: Uint8Array, reason = wire.FullReason.kBaselineGone): void {
+    this.deliver(stateFrame({ kind: "chunkDiff", topic, version, reason, body }));
+  }
+
   patch(topic: number, version: bigint, baseline: Uint8Array, target: Uint8Array, back = 1n): void {
     this.deliver(stateFrame({ kind: "patch", topic, version, back, body: wholePatch(baseline, target) }));
   }

@@ -4,6 +4,7 @@ import { Builder } from "flatbuffers";
 import { SyncError } from "../src/errors.js";
 import { digestOf } from "../src/fingerprint.js";
 import * as wire from "../src/generated/protocol_generated.js";
+import type { UpdateKind } from "../src/types.js";
 
 /** Uniform in [0, 1), the same for the same seed (mulberry32, Tommy Ettinger). */
 export function makeRandom(seed: number): () => number {
@@ -142,8 +143,10 @@ export function wholePatch(baseline: Uint8Array, target: Uint8Array): Uint8Array
   return writer.bytes();
 }
 
+const kKindBits = { patch: 0, full: 4, chunkDiff: 8 } as const;
+
 interface FrameFields {
-  readonly kind: "patch" | "full";
+  readonly kind: UpdateKind;
   readonly topic: number;
   readonly version: number | bigint;
   readonly back?: number | bigint;
@@ -153,7 +156,7 @@ interface FrameFields {
 
 /** One state frame that is a whole update. */
 export function stateFrame(fields: FrameFields): Uint8Array {
-  return Uint8Array.from([0x31 | (fields.kind === "full" ? 4 : 0), ...header(fields), ...fields.body]);
+  return Uint8Array.from([0x31 | kKindBits[fields.kind], ...header(fields), ...fields.body]);
 }
 
 /** The frames of one update, each with `partBytes` of the body. */
@@ -163,7 +166,7 @@ export function stateFrames(fields: FrameFields, partBytes: number): Uint8Array[
   const frames: Uint8Array[] = [];
   for (let at = 0, part = 0; at < body.length; at += partBytes, part += 1) {
     const isLast = at + partBytes >= body.length;
-    const tag = 1 | (fields.kind === "full" ? 4 : 0) | (part === 0 ? 0x10 : 0) | (isLast ? 0x20 : 0);
+    const tag = 1 | kKindBits[fields.kind] | (part === 0 ? 0x10 : 0) | (isLast ? 0x20 : 0);
     const total = part === 0 ? varint(body.length) : [];
     frames.push(
       Uint8Array.from([

@@ -1,8 +1,9 @@
 // The bytes that both languages agree on: ../tests/vectors/*.json, written by C++ (see make_vectors.cpp there).
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { chunkSize, initHash, makeFingerprints } from "../src/fingerprint.js";
+import { chunkSize, initHash, makeFingerprints, xxh3 } from "../src/fingerprint.js";
 import { decodeStateFrame, PartAssembler, type StateFrame } from "../src/frame.js";
+import { heldChunkSize, heldChunksOf } from "../src/held-chunks.js";
 import { kPatchOverheadBytes } from "../src/limits.js";
 import { decodeMessage } from "../src/message.js";
 import { applyPatch } from "../src/patch.js";
@@ -21,7 +22,9 @@ const expectedCode = (error: string) => (error === "" ? "nothing thrown" : error
 beforeAll(initHash);
 
 describe("vectors: digests", () => {
-  const vectors = readVectors<"size" | "chunk_size" | "first_fingerprint" | "digest">("digests.json");
+  type Key = "size" | "chunk_size" | "first_fingerprint" | "digest";
+  type HeldKey = "held_chunk_size" | "held_fingerprints" | "first_held_fingerprint";
+  const vectors = readVectors<Key | HeldKey>("digests.json");
   test.each(vectors)("vectors: digest of $size bytes", (vector) => {
     const size = Number(vector.size);
     const bytes = Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) % 251);
@@ -29,6 +32,11 @@ describe("vectors: digests", () => {
     expect(chunkSize(size)).toBe(Number(vector.chunk_size));
     expect(hex64(digest)).toBe(vector.digest);
     expect(hexOf(chunks.slice(0, 8).reverse())).toBe(vector.first_fingerprint);
+    const held = heldChunksOf(bytes);
+    expect(held.sizeBytes).toBe(size);
+    expect(heldChunkSize(size)).toBe(Number(vector.held_chunk_size));
+    expect(hex64(xxh3(held.fingerprints))).toBe(vector.held_fingerprints);
+    expect(hexOf(held.fingerprints.subarray(0, 6))).toBe(vector.first_held_fingerprint);
   });
 });
 
@@ -112,9 +120,9 @@ describe("vectors: frames", () => {
     return {
       topic: `${topic}`,
       version: `${version}`,
-      kind: source.kind,
+      kind: source.kind === "chunkDiff" ? "chunk diff" : source.kind,
       base_version: source.kind === "patch" ? `${source.baseVersion}` : "0",
-      reason: source.kind === "full" ? `${source.reason}` : "0",
+      reason: source.kind === "patch" ? "0" : `${source.reason}`,
       first: isFirst ? "1" : "0",
       last: isLast ? "1" : "0",
       part: part.type === "later" ? `${part.index}` : "0",
@@ -122,6 +130,12 @@ describe("vectors: frames", () => {
       body: hexOf(body),
     };
   }
+});
+
+test("vectors: there are frames of every kind", () => {
+  const vectors = readVectors<"kind" | "error">("frames.json");
+  const kinds = new Set(vectors.filter(({ error }) => error === "").map(({ kind }) => kind));
+  expect([...kinds].sort()).toEqual(["chunk diff", "full", "patch"]);
 });
 
 describe("vectors: messages", () => {

@@ -6,12 +6,14 @@ import { kOpcode, RawSocket, type UpgradeOptions } from "./raw-socket.js";
 import {
   applyPatch,
   decodeStateFrame,
+  heldChunksOf,
   initHash,
   makeSnapshot,
   PartAssembler,
   PatchContext,
   type Position,
   type Snapshot,
+  type UpdateKind,
   wire,
 } from "./sdk.js";
 import { until } from "./wait.js";
@@ -23,7 +25,7 @@ type Constructor<T> = new (...args: never[]) => T;
 
 /** An update of a topic that arrived. */
 export interface Update {
-  readonly kind: "full" | "patch";
+  readonly kind: UpdateKind;
   readonly version: bigint;
   readonly wireBytes: number;
   readonly atMs: number;
@@ -188,12 +190,14 @@ export class Peer {
     this.messages.push(message);
   }
 
-  /** What to hold before Subscribed says kUpToDate or kPatch. */
+  /** What to hold before Subscribed says kUpToDate, kPatch or, without its version, kChunkDiff. */
   readonly cache = new Map<string, { readonly version: bigint; readonly snapshot: Snapshot }>();
 
   #bind(message: wire.SubscribedT): void {
     const name = String(message.name);
     const cached = message.outcome === wire.TopicOutcome.kFull ? undefined : this.cache.get(name);
+    const wantsChunks = message.outcome === wire.TopicOutcome.kChunkDiff;
+    if (wantsChunks) this.#nameChunks(message.topic, cached?.snapshot);
     this.topics.set(message.topic, {
       name,
       epoch: message.epoch,
@@ -201,10 +205,20 @@ export class Peer {
       reason: message.reason,
       updates: [],
       parts: new PartAssembler(kMaxSnapshotBytes),
-      version: cached?.version ?? 0n,
+      version: wantsChunks ? 0n : (cached?.version ?? 0n),
       snapshot: cached?.snapshot ?? makeSnapshot(new Uint8Array(0)),
       context: new PatchContext(),
     });
+  }
+
+  /** Asks for the whole if nothing is held. */
+  #nameChunks(topic: number, snapshot: Snapshot | undefined): void {
+    const getState = new wire.GetStateT(topic, wire.ErrorCode.kNone);
+    if (snapshot !== undefined) {
+      const { sizeBytes, fingerprints } = heldChunksOf(snapshot.bytes);
+      getState.chunks = new wire.HeldChunksT(sizeBytes, [...fingerprints]);
+    }
+    this.send(wire.Message.GetState, getState);
   }
 
   #takeState(bytes: Uint8Array): void {

@@ -2,6 +2,7 @@
 
 export { decodeStateFrame, PartAssembler, type StateFrame } from "../../../ts-sdk/src/frame.js";
 export * as wire from "../../../ts-sdk/src/generated/protocol_generated.js";
+export { heldChunksOf } from "../../../ts-sdk/src/held-chunks.js";
 export {
   applyPatch,
   type Client,
@@ -17,4 +18,5 @@ export {
   SyncError,
   type Topic,
   type UpdateInfo,
+  type UpdateKind,
 } from "../../../ts-sdk/src/index.js";

@@ -34,6 +34,7 @@ export interface Stats {
   readonly state_bytes_sent: number;
   readonly patches_encoded: number;
   readonly fulls_encoded: number;
+  readonly chunk_diffs_encoded: number;
   readonly topics: Readonly<Record<string, TopicStats | undefined>>;
 }
 

@@ -1,6 +1,6 @@
 // What browser tests see of the running page: `window.__libsync`. Nothing on the page reads it.
 
-import type { Client, Topic, TopicSnapshot } from "@libsync/sdk";
+import type { Client, Topic, TopicSnapshot, UpdateKind } from "@libsync/sdk";
 import type { GameState, Player } from "./generated/world_generated.js";
 
 export interface DigestEntry {
@@ -8,7 +8,7 @@ export interface DigestEntry {
   readonly version: bigint;
   /** Verified by the SDK against the bytes before the page ever saw them. */
   readonly digest: bigint;
-  readonly kind: "full" | "patch";
+  readonly kind: UpdateKind;
   readonly wireBytes: number;
   readonly snapshotBytes: number;
   readonly receivedAtMs: number;

@@ -231,7 +231,9 @@ export function runUniverse(token: string, user: string, onRefused: () => void):
       tellReturn(
         kind === "patch"
           ? `one patch of ${formatBytes(wireBytes)} over ${formatCount(versions)} ${versions === 1 ? "version" : "versions"}, instead of ${formatBytes(snapshotBytes)}.`
-          : `the full state, ${formatBytes(wireBytes)}.`,
+          : kind === "chunkDiff"
+            ? `what was missing of the state, ${formatBytes(wireBytes)} instead of ${formatBytes(snapshotBytes)}.`
+            : `the full state, ${formatBytes(wireBytes)}.`,
       );
     }
     const frame = motion.newest;

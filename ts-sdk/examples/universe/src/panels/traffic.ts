@@ -1,13 +1,13 @@
 // What the state costs on the wire: every update of the last minute beside the size of the full state, on a log scale.
 
-import type { Client, TopicSnapshot } from "@libsync/sdk";
+import type { Client, TopicSnapshot, UpdateKind } from "@libsync/sdk";
 import { byId, setText } from "../dom.js";
 import { formatBytes, formatCount, formatRatio } from "../format.js";
 import { contextOf } from "../sprites.js";
 
 interface Sample {
   readonly atMs: number;
-  readonly kind: "full" | "patch";
+  readonly kind: UpdateKind;
   readonly wireBytes: number;
   readonly snapshotBytes: number;
 }
