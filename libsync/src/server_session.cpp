@@ -432,7 +432,9 @@ ServerOutput ServerSession::poll_output(TimePoint now) {
     for (auto& [topic, subscription] : subscriptions_) {
       const TopicInfo* info = broadcaster_.info(TopicId{topic});
       if (info->epoch == subscription.epoch) continue;
-      announce(TopicId{topic}, subscription, Position{subscription.epoch, subscription.sent, Digest{}});
+      // Of an update that is still under way the client holds nothing.
+      const Version held = subscription.parts.empty() ? subscription.sent : Version{};
+      announce(TopicId{topic}, subscription, Position{subscription.epoch, held, Digest{}});
     }
   }
   if (!queue_.empty()) {

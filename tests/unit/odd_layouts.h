@@ -43,6 +43,19 @@ class Layout {
   Bytes bytes;
 };
 
+// A table whose last field, a reference of six bytes, is cut by the table that it refers to.
+inline Bytes cut_layout() {
+  Layout out(52);
+  out.refer(0, 24);
+  out.vtable(4, 14, {8});
+  out.table(24, 4);
+  out.refer(32, 36);
+  out.vtable(44, 8, {4});
+  out.table(36, 44);
+  out.u32(40, 0x70000001);
+  return out.bytes;
+}
+
 // A table, vectors of nothing but that table, one of them in two fields.
 inline Bytes shared_layout() {
   Layout out(100);

@@ -223,6 +223,38 @@ TEST_CASE("chunk diff: a client that wants none gets the state whole") {
   CHECK(connection.server->stats().chunk_diffs_sent == 0);
 }
 
+TEST_CASE("chunk diff: a new epoch is answered by whoever holds something, and sent whole to whoever does not yet") {
+  for (const bool is_under_way : {true, false}) {
+    CAPTURE(is_under_way);
+    World world;
+    world.publish(0, state(1, 200 << 10));
+    Connection& connection = world.connect();
+    connection.client->subscribe(world.now, "world");
+    // The first state has seven parts; two of them arrive.
+    for (int n_left = 2; is_under_way && n_left > 0;) {
+      ClientOutput output = connection.client->poll_output(world.now);
+      if (auto* transmit = std::get_if<Transmit>(&output))
+        connection.server->handle_frame(world.now, *transmit->message);
+      ServerOutput answer = connection.server->poll_output(world.now);
+      if (auto* event = std::get_if<ServerEvent>(&answer)) {
+        if (auto* request = std::get_if<SubscribeRequested>(event))
+          connection.server->accept_subscription(world.now, request->name, TopicId{1});
+      } else if (auto* transmit = std::get_if<Transmit>(&answer)) {
+        n_left -= message_kind(*transmit->message) == MessageKind::kState ? 1 : 0;
+        connection.client->handle_frame(world.now, *transmit->message);
+      }
+    }
+    if (!is_under_way) world.settle();
+    CHECK((connection.client->held("world") == nullptr) == is_under_way);
+    world.topics[0] = std::make_unique<Topic>(TopicInfo{TopicId{1}, "world", Epoch{99}}, world.limits);
+    world.publish(0, state(2, 200 << 10));
+    world.advance(1s);
+    CHECK(disconnect_code(connection) == ErrorCode::kNone);
+    CHECK(holds(connection, state(2, 200 << 10)));
+    CHECK(connection.server->stats().chunk_diffs_sent == (is_under_way ? 0 : 1));
+  }
+}
+
 TEST_CASE("chunk diff: chunks that do not fit their size end the session") {
   for (const bool is_large : {false, true}) {
     Returned returned;

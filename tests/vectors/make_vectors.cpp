@@ -316,6 +316,7 @@ void add_odd(std::vector<Object>& objects) {
               [&](test::RandomWorld& w, int) { w.play(random); });
   }
   const std::pair<std::string, Bytes> layouts[] = {{"shared", test::shared_layout()},
+                                                   {"cut", test::cut_layout()},
                                                    {"overlapping", test::overlapping_layout()},
                                                    {"crowded", test::crowded_layout(3, 60)},
                                                    {"too crowded", test::crowded_layout(20, 200)},

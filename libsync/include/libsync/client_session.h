@@ -54,7 +54,7 @@ struct ActionFinished {
 struct PeerError {
   protocol::ErrorT error;
 };
-// A patch did not lead to the server's bytes; a full state was asked for.
+// A patch did not lead to the server's bytes; the state was asked for anew.
 struct Resyncing {
   std::string name;
   Error error;

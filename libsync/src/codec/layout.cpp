@@ -81,9 +81,9 @@ void Layout::place_types() {
     const Type& type = types[shape.type];
     for (const std::uint16_t field : shape.present) {
       if (field < type.fields.size() && type.fields[field].child != kNone && shape.widths[field] >= 4)
-        reference_offsets_.push_back(shape.offsets[field]);
+        references_.push_back({shape.offsets[field], shape.widths[field]});
     }
-    reference_begin_.push_back(static_cast<std::uint32_t>(reference_offsets_.size()));
+    reference_begin_.push_back(static_cast<std::uint32_t>(references_.size()));
   }
 }
 
@@ -308,7 +308,7 @@ void Layout::predict_run(const Placed& run, std::uint32_t index, std::byte* byte
     if (what >= n_types) {
       const std::uint32_t shape = what - n_types;
       store32(bytes + at, at - vtable_position_[shape]);
-      for (const std::uint16_t offset : references_of(shape)) {
+      for (const auto& [offset, width] : references_of(shape)) {
         const std::uint64_t target = std::uint64_t{start} + offset + load32(baseline_.data() + start + offset);
         const bool is_within = target < end && base_.starts.has(static_cast<std::uint32_t>(target)) && target % 2 == 0;
         if (!is_within) refer(at + offset, target, index, bytes);
@@ -361,8 +361,8 @@ void Layout::predict_table(const Placed& object, const Object& from, std::uint32
   if (from.shape == object.shape) {
     const std::uint32_t both = std::min(size, from.size());
     std::memcpy(target, source, std::min<std::uint32_t>(both, new_shape.table_size));
-    for (const std::uint16_t offset : references_of(object.shape)) {
-      if (offset + 4u <= both) refer_as(offset, offset);
+    for (const auto& [offset, width] : references_of(object.shape)) {
+      if (std::uint32_t{offset} + width <= both) refer_as(offset, offset);
     }
   } else {
     const Type& type = structure_.types()[object.type];

@@ -55,6 +55,11 @@ class Layout {
 
  private:
   // Objects of a type that are neighbours among their kind in the baseline and in the target.
+  // A field that refers to something.
+  struct Reference {
+    std::uint16_t offset;
+    std::uint16_t width;
+  };
   struct Stretch {
     std::uint32_t piece;
     std::uint32_t source;       // start of the first in the baseline; kNone: raw
@@ -76,8 +81,8 @@ class Layout {
   void predict_table(const Placed& object, const Object& from, std::uint32_t index, std::byte* bytes) const;
   void predict_data(const Placed& object, const Object& from, std::byte* bytes) const;
   void refer(std::uint32_t position, std::uint64_t target_of_source, std::uint32_t index, std::byte* bytes) const;
-  std::span<const std::uint16_t> references_of(std::uint32_t shape) const {
-    return {reference_offsets_.data() + reference_begin_[shape], reference_begin_[shape + 1] - reference_begin_[shape]};
+  std::span<const Reference> references_of(std::uint32_t shape) const {
+    return {references_.data() + reference_begin_[shape], reference_begin_[shape + 1] - reference_begin_[shape]};
   }
 
   const Arrangement& arrangement_;
@@ -91,8 +96,8 @@ class Layout {
   std::vector<std::vector<std::uint32_t>> known_;                   // [types] starts, where not all are
   std::vector<std::uint32_t> n_known_rows_;                         // [types] the same
   std::vector<std::uint32_t> vtable_position_;                      // [shapes]
-  std::vector<std::uint16_t> reference_offsets_;                    // of all shapes' tables
-  std::vector<std::uint32_t> reference_begin_;                      // [shapes + 1] in reference_offsets_
+  std::vector<Reference> references_;                               // of all shapes' tables
+  std::vector<std::uint32_t> reference_begin_;                      // [shapes + 1] in references_
   std::vector<std::pair<std::uint32_t, std::uint32_t>> by_source_;  // source, index of piece; ascending
   std::vector<std::uint32_t> bucket_begin_;                         // in by_source_, of equal parts of the baseline
   unsigned bucket_bits_ = 0;
