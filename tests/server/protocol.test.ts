@@ -186,9 +186,11 @@ describe.concurrent("protocol: a topic", () => {
     const peer = await livePeer("counter");
     peer.subscribe("world", "player/counter");
     const world = await peer.topic("world");
+    // The first state may be one that was made for others, with what came since right behind it.
+    await peer.until("some updates", () => world.updates.length >= 3);
     const before = world.updates.length;
     const startedMs = performance.now();
-    await peer.until("three seconds", () => performance.now() - startedMs >= 3_000);
+    await peer.until("five seconds", () => performance.now() - startedMs >= 5_000);
     const perSecond = (world.updates.length - before) / ((performance.now() - startedMs) / 1000);
     expect(perSecond).toBeLessThanOrEqual(10.5);
     expect(perSecond).toBeGreaterThanOrEqual(8);
