@@ -11,6 +11,8 @@ namespace libsync {
 namespace {
 
 using test::Connection;
+using test::disconnect_code;
+using test::inject;
 using test::kTick;
 using test::World;
 using namespace std::chrono_literals;
@@ -55,16 +57,6 @@ struct Returned {
   World world;
   HeldState held;
 };
-
-template <typename MessageT>
-void inject(World& world, Connection& connection, std::uint64_t sequence, MessageT message) {
-  connection.server->handle_frame(world.now, *encode_message(Sequence{sequence}, std::move(message)));
-}
-
-ErrorCode disconnect_code(const Connection& connection) {
-  const auto seen = connection.client_saw<Disconnected>();
-  return seen.empty() ? ErrorCode::kNone : seen.back()->disconnect.code;
-}
 
 }  // namespace
 
@@ -144,16 +136,7 @@ TEST_CASE("chunk diff: heals a client whose bytes went wrong, and gives up on it
   returned.world.publish(0, state(10));
   returned.world.now += kTick;
   connection.server->handle_timeout(returned.world.now);
-  bool is_bent = false;
-  while (!is_bent) {
-    ServerOutput output = connection.server->poll_output(returned.world.now);
-    auto* transmit = std::get_if<Transmit>(&output);
-    REQUIRE(transmit != nullptr);
-    Bytes bent = *transmit->message;
-    is_bent = message_kind(bent) == MessageKind::kState;
-    if (is_bent) bent.back() ^= std::byte{16};
-    connection.client->handle_frame(returned.world.now, bent);
-  }
+  test::deliver_bent_update(returned.world, connection);
   returned.world.advance(kTick);
   CHECK(holds(connection, state(10)));
   CHECK(connection.server->stats().resyncs == 1);

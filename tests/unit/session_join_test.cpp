@@ -82,16 +82,7 @@ TEST_CASE("join: whoever asks for the state anew is never taken back") {
   REQUIRE(holds(connection, state(2)));
   world.publish(0, state(3));
   world.now += kTick;
-  bool is_bent = false;
-  while (!is_bent) {
-    ServerOutput output = connection.server->poll_output(world.now);
-    auto* transmit = std::get_if<Transmit>(&output);
-    REQUIRE(transmit != nullptr);
-    Bytes bent = *transmit->message;
-    is_bent = message_kind(bent) == MessageKind::kState;
-    if (is_bent) bent.back() ^= std::byte{16};
-    connection.client->handle_frame(world.now, bent);
-  }
+  test::deliver_bent_update(world, connection);
   world.advance(kTick);
   CHECK(connection.server->stats().resyncs == 1);
   CHECK(holds(connection, state(3)));

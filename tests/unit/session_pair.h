@@ -1,6 +1,8 @@
 // session_pair.h: a topic, a broadcaster and pairs of real sessions joined by perfect pipes, in virtual time.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <deque>
 #include <memory>
 #include <optional>
@@ -179,5 +181,30 @@ class World {
     }
   }
 };
+
+// A message of the client that the real client would not send.
+template <typename MessageT>
+void inject(World& world, Connection& connection, std::uint64_t sequence, MessageT message) {
+  connection.server->handle_frame(world.now, *encode_message(Sequence{sequence}, std::move(message)));
+}
+
+// Why the client saw the session end; kNone: it did not.
+inline ErrorCode disconnect_code(const Connection& connection) {
+  const auto seen = connection.client_saw<Disconnected>();
+  return seen.empty() ? ErrorCode::kNone : seen.back()->disconnect.code;
+}
+
+// Passes on what the server has to say up to its next state frame, of which a bit flips on its way.
+inline void deliver_bent_update(World& world, Connection& connection) {
+  for (bool is_bent = false; !is_bent;) {
+    ServerOutput output = connection.server->poll_output(world.now);
+    auto* transmit = std::get_if<Transmit>(&output);
+    REQUIRE(transmit != nullptr);
+    Bytes bent = *transmit->message;
+    is_bent = message_kind(bent) == MessageKind::kState;
+    if (is_bent) bent.back() ^= std::byte{16};
+    connection.client->handle_frame(world.now, bent);
+  }
+}
 
 }  // namespace libsync::test

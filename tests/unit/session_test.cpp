@@ -12,6 +12,8 @@ namespace libsync {
 namespace {
 
 using test::Connection;
+using test::disconnect_code;
+using test::inject;
 using test::kTick;
 using test::World;
 using namespace std::chrono_literals;
@@ -26,17 +28,6 @@ bool holds(const Connection& connection, const std::string& name, const Bytes& e
   const HeldState* held = connection.client->held(name);
   return held != nullptr &&
          std::equal(expected.begin(), expected.end(), held->snapshot->bytes().begin(), held->snapshot->bytes().end());
-}
-
-// A message of the client that the real client would not send.
-template <typename MessageT>
-void inject(World& world, Connection& connection, std::uint64_t sequence, MessageT message) {
-  connection.server->handle_frame(world.now, *encode_message(Sequence{sequence}, std::move(message)));
-}
-
-ErrorCode disconnect_code(const Connection& connection) {
-  const auto seen = connection.client_saw<Disconnected>();
-  return seen.empty() ? ErrorCode::kNone : seen.back()->disconnect.code;
 }
 
 // One connection, live, subscribed to `world` at version 1 and settled. The client has sent Hello and Subscribe.
