@@ -266,8 +266,11 @@ void make_patch(const Snapshot& baseline, const Snapshot& target, Bytes& out, st
     if (!other.empty() && (!draft.is_there() || other.size() < draft.bytes.size()))
       draft = Draft{std::move(other), nullptr};
   };
-  if (format >= 2 && target.size_bytes() <= codec::kMaxBytes &&
-      (!draft.is_there() || draft.bytes.size() > target.size_bytes() / 2))
+  // Who publishes a state of which next to nothing is left should not wait for it to be compressed; whoever asks for a
+  // whole one has decided on that.
+  constexpr std::size_t kMostBeside = 1u << 20;
+  const bool may_be_whole = target.size_bytes() <= (baseline.size_bytes() == 0 ? codec::kMaxBytes : kMostBeside);
+  if (format >= 2 && may_be_whole && (!draft.is_there() || draft.bytes.size() > target.size_bytes() / 2))
     keep_smaller(make_whole_patch(target));
   // Between others than FlatBuffers bytes may have moved, which no structure tells of.
   if (!draft.is_there() ||
