@@ -74,7 +74,7 @@ class Finder {
     found_.resize(schema_.types.size());
     type_slots_.resize(schema_.types.size());
     new_slots_.resize(schema_.types.size());
-    shapes_with_.resize(schema_.types.size());
+    slots_with_.resize(schema_.types.size());
     return static_cast<std::uint32_t>(schema_.types.size() - 1);
   }
 
@@ -98,11 +98,9 @@ class Finder {
       type_slots_[type].push_back({{}, 0, shape.present});
       shape_slot_.resize(schema_.shapes.size());
       shape_slot_[index] = static_cast<std::uint32_t>(schema_.types[type].shapes.size() - 1);
-      for (const std::uint32_t field : shape.present) {
-        std::vector<std::vector<std::uint32_t>>& with = shapes_with_[type];
-        if (with.size() <= field) with.resize(field + 1);
-        with[field].push_back(shape_slot_[index]);
-      }
+      std::vector<SlotList>& with = slots_with_[type];
+      if (with.size() < shape.offsets.size()) with.resize(shape.offsets.size());
+      for (const std::uint32_t field : shape.present) add_slot(with[field], shape_slot_[index]);
       const std::uint32_t position = tests_.position_of(index);
       if (!coverage_.is_claimed(position)) {
         claim(position, kVTables, index);
@@ -154,6 +152,22 @@ class Finder {
     std::vector<std::uint16_t> open;    // fields that may still be references
   };
 
+  // Places in a type's shapes, as added: all lists are in listed_, which has room for many where a vector each would
+  // allocate for one or two.
+  struct SlotList {
+    std::uint32_t first = kNone, last = kNone;  // in listed_
+  };
+  struct ListedSlot {
+    std::uint32_t slot;
+    std::uint32_t next;  // in listed_, or kNone
+  };
+  void add_slot(SlotList& list, std::uint32_t slot) {
+    const auto index = static_cast<std::uint32_t>(listed_.size());
+    listed_.push_back({slot, kNone});
+    (list.last == kNone ? list.first : listed_[list.last].next) = index;
+    list.last = index;
+  }
+
   // Where a reference may be: its place, or kNone.
   std::uint32_t lane_at(const Shape& shape, std::uint32_t table, std::uint32_t field) {
     --work_left_;
@@ -164,7 +178,8 @@ class Finder {
   // one of them it can be no reference.
   bool all_lanes_of(std::uint32_t type, std::uint32_t field) {
     lanes_.clear();
-    for (const std::uint32_t slot : shapes_with_[type][field]) {
+    for (std::uint32_t i = slots_with_[type][field].first; i != kNone; i = listed_[i].next) {
+      const std::uint32_t slot = listed_[i].slot;
       const Shape& shape = schema_.shapes[schema_.types[type].shapes[slot]];
       for (const std::uint32_t table : type_slots_[type][slot].tables) {
         const std::uint32_t lane = lane_at(shape, table, field);
@@ -224,7 +239,7 @@ class Finder {
 
   // Follows the references of those tables of a type that were found since the last time.
   void look_at_new_tables(std::uint32_t type) {
-    const std::size_t n_fields = shapes_with_[type].size();
+    const std::size_t n_fields = slots_with_[type].size();
     if (schema_.types[type].fields.size() < n_fields) schema_.types[type].fields.resize(n_fields);
     // Tables that this very look finds wait for the next one.
     for (const std::uint32_t field : collect_new_lanes(type)) {
@@ -357,9 +372,10 @@ class Finder {
   std::vector<std::vector<Slot>> type_slots_;          // [types][shapes of it]
   std::vector<std::vector<std::uint32_t>> new_slots_;  // [types] those with tables that were not looked at
   std::vector<std::vector<std::uint32_t>> new_lanes_;  // [fields] of the look at hand
-  std::vector<std::vector<std::vector<std::uint32_t>>> shapes_with_;  // [types][fields] places in the type's shapes
-  std::vector<std::uint32_t> shape_slot_;                             // [shapes] places in their types' shapes
-  std::deque<std::uint32_t> queue_;                                   // types with tables that were not looked at
+  std::vector<std::vector<SlotList>> slots_with_;      // [types][fields] the shapes that have the field
+  std::vector<ListedSlot> listed_;
+  std::vector<std::uint32_t> shape_slot_;  // [shapes] places in their types' shapes
+  std::deque<std::uint32_t> queue_;        // types with tables that were not looked at
   std::vector<std::uint32_t> lanes_;
 };
 

@@ -74,15 +74,29 @@ std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read) {
   shape.size = static_cast<std::uint16_t>(load16(vtable.data()));
   shape.table_size = static_cast<std::uint16_t>(load16(vtable.data() + 2));
   if (shape.size % 2 != 0 || shape.table_size < 4) return std::nullopt;
-  std::vector<std::uint16_t> sorted;
-  for (std::size_t at = 4; at < vtable.size(); at += 2) {
-    const auto offset = static_cast<std::uint16_t>(load16(vtable.data() + at));
+  const std::size_t n_fields = (vtable.size() - 4) / 2;
+  const auto offset_of = [&](std::size_t field) {
+    return static_cast<std::uint16_t>(load16(vtable.data() + 4 + 2 * field));
+  };
+  // Most of what is tested is no vtable: nothing is allocated before it passes.
+  std::size_t n_present = 0;
+  for (std::size_t field = 0; field < n_fields; ++field) {
+    const std::uint16_t offset = offset_of(field);
     ++n_read;
     if (offset != 0 && (offset < 4 || offset >= shape.table_size)) return std::nullopt;
+    n_present += offset != 0 ? 1 : 0;
+  }
+  shape.offsets.reserve(n_fields);
+  shape.widths.reserve(n_fields);
+  shape.present.reserve(n_present);
+  std::vector<std::uint16_t> sorted;
+  sorted.reserve(n_present);
+  for (std::size_t field = 0; field < n_fields; ++field) {
+    const std::uint16_t offset = offset_of(field);
     shape.offsets.push_back(offset);
     if (offset == 0) continue;
     sorted.push_back(offset);
-    shape.present.push_back(static_cast<std::uint16_t>(shape.offsets.size() - 1));
+    shape.present.push_back(static_cast<std::uint16_t>(field));
   }
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return std::nullopt;
@@ -97,9 +111,10 @@ std::optional<Shape> read_shape(BytesView vtable, std::uint32_t& n_read) {
 
 void assign_columns(Shape& shape, Type& type) {
   const auto column_of = [&](std::uint32_t field, std::uint32_t lane) {
-    const auto next = static_cast<std::uint32_t>(type.columns.size());
-    return type.columns.try_emplace(field << 16 | lane, next).first->second;
+    return type.columns.number_of(field << 16 | lane);
   };
+  // All of the table but what its fields leave over at their ends.
+  shape.lanes.reserve(shape.table_size / 4u + shape.present.size());
   shape.lanes.push_back({column_of(0, 0), 0, 4});
   std::uint32_t first = shape.table_size;
   for (const std::uint32_t field : shape.present) {

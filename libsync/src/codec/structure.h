@@ -9,9 +9,9 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "codec/column_numbers.h"
 #include "codec/starts.h"
 #include "libsync/types.h"
 
@@ -84,8 +84,7 @@ struct Type {
   std::uint32_t stride = 0;       // of kData: bytes per element
   std::vector<Field> fields;
   std::vector<std::uint32_t> shapes;  // in order of discovery
-  // Columns by (field + 1) << 16 | lane in it; 0: the offset of the vtable.
-  std::unordered_map<std::uint32_t, std::uint32_t> columns;
+  ColumnNumbers columns;              // by (field + 1) << 16 | lane in it; 0: the offset of the vtable
 
   // Rows an object of this many bytes has, and bytes per row. Tables, strings and whole vectors: one.
   std::uint32_t rows_of(std::uint32_t size_bytes) const;
