@@ -1,24 +1,26 @@
 // XXH3-64 and what is built from it: fingerprints of chunks, hashes of groups, the digest of a snapshot.
 // Layout: docs/WIRE_FORMAT.md section 4.
 
-import { createXXHash3, type IHasher } from "hash-wasm";
 import { loadModule } from "./platform.js";
-import { kChunkRoom, kChunksAt, kHashesAt, kLeastBytes, kMostHashes, makeXxh3Module } from "./xxh3-module.js";
+import { kChunkRoom, kChunksAt, kHashesAt, kMostHashes, makeXxh3Module } from "./xxh3-module.js";
 
 /** Fingerprints in one group. */
 export const kGroupSize = 64;
 const kMinChunkBytes = 1024;
 const kMaxChunks = 16384;
+/** Below this many bytes a loop is faster than the view that a block copy needs. */
+const kFewBytes = 48;
 
 /** What makeXxh3Module() exports. */
 interface Xxh3Module {
-  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   hashAll(count: number, sizeBytes: number): void;
 }
 
-/** For inputs of any size, one at a time; and for many of the same size, which is what most of the work is. */
-let hasher: IHasher | undefined;
-let module: (Xxh3Module & { readonly bytes: Uint8Array }) | undefined;
+let exported: Xxh3Module | undefined;
+/** Its memory. */
+let memory = new Uint8Array(0);
+let memoryView = new DataView(memory.buffer);
 let loading: Promise<void> | undefined;
 
 /** Loads the hash function once; everything that hashes needs it to have resolved. Calling it again is free. */
@@ -27,25 +29,40 @@ export function initHash(): Promise<void> {
   return loading;
 }
 async function load(): Promise<void> {
-  const { memory, hashAll } = (await loadModule(makeXxh3Module())) as Xxh3Module;
-  module = { memory, hashAll, bytes: new Uint8Array(memory.buffer) };
-  hasher = await createXXHash3();
+  const loaded = (await loadModule(makeXxh3Module())) as Xxh3Module;
+  useMemory(loaded);
+  exported = loaded;
+}
+function useMemory({ memory: { buffer } }: Xxh3Module): void {
+  memory = new Uint8Array(buffer);
+  memoryView = new DataView(buffer);
+}
+function theModule(): Xxh3Module {
+  if (exported === undefined) throw new Error("call and await initHash() first");
+  return exported;
 }
 
-const scratch = new DataView(new ArrayBuffer(8));
-const scratchBytes = new Uint8Array(scratch.buffer);
-
-/** XXH3-64, seed 0. Requires: initHash() has resolved. */
+/**
+ * XXH3-64, seed 0. Of more than 300 kB the memory for a copy is made, and kept for the next.
+ * Requires: initHash() has resolved.
+ */
 export function xxh3(bytes: Uint8Array): bigint {
-  hashAll(bytes, 0, 1, bytes.length, scratchBytes, 0);
-  return scratch.getBigUint64(0, true);
+  const module = theModule();
+  if (bytes.length > memory.length - kChunksAt) {
+    module.memory.grow(Math.ceil((bytes.length - (memory.length - kChunksAt)) / 65536));
+    useMemory(module);
+  }
+  memory.set(bytes, kChunksAt);
+  module.hashAll(1, bytes.length);
+  return memoryView.getBigUint64(kHashesAt, true);
 }
 
 /**
  * Writes the XXH3-64 of `count` inputs of `size` bytes, side by side from `begin` on, to a table of little-endian
- * numbers, from entry `index` on.
+ * numbers, from entry `index` on. Requires: size <= kChunkRoom.
  */
 function hashAll(
+  module: Xxh3Module,
   bytes: Uint8Array,
   begin: number,
   count: number,
@@ -53,32 +70,21 @@ function hashAll(
   table: Uint8Array,
   index: number,
 ): void {
-  if (hasher === undefined || module === undefined) throw new Error("call and await initHash() first");
-  if (size < kLeastBytes || size > kChunkRoom) {
-    for (let i = 0; i < count; i += 1) {
-      const at = begin + i * size;
-      // The library gives the 8 bytes of a big-endian number.
-      const hash = hasher
-        .init()
-        .update(bytes.subarray(at, at + size))
-        .digest("binary");
-      for (let k = 0; k < 8; k += 1) table[(index + i) * 8 + k] = hash[7 - k] ?? 0;
-    }
-    return;
-  }
   const most = Math.min(kMostHashes, Math.floor(kChunkRoom / size));
   for (let done = 0; done < count; done += most) {
     const n = Math.min(most, count - done);
-    const at = begin + done * size;
-    module.bytes.set(bytes.subarray(at, at + n * size), kChunksAt);
+    copyBytes(bytes, begin + done * size, memory, kChunksAt, n * size);
     module.hashAll(n, size);
-    const out = (index + done) * 8;
-    if (n > 4) table.set(module.bytes.subarray(kHashesAt, kHashesAt + n * 8), out);
-    else for (let k = 0; k < n * 8; k += 1) table[out + k] = module.bytes[kHashesAt + k] as number;
+    copyBytes(memory, kHashesAt, table, (index + done) * 8, n * 8);
   }
 }
 
-/** Bytes per chunk of a snapshot of `sizeBytes`: the smallest power of two >= 1,024 that makes <= 4,096 chunks. */
+function copyBytes(from: Uint8Array, start: number, to: Uint8Array, at: number, count: number): void {
+  if (count < kFewBytes) for (let i = 0; i < count; i += 1) to[at + i] = from[start + i] as number;
+  else to.set(from.subarray(start, start + count), at);
+}
+
+/** Bytes per chunk of a snapshot of `sizeBytes`: the smallest power of two >= 1,024 that makes <= 16,384 chunks. */
 export function chunkSize(sizeBytes: number): number {
   let size = kMinChunkBytes;
   while (size * kMaxChunks < sizeBytes) size *= 2;
@@ -107,34 +113,42 @@ export function makeFingerprints(
   known?: Fingerprints,
   isKnown?: Uint8Array,
 ): Fingerprints {
+  const module = theModule();
   const size = chunkSize(bytes.length);
-  const count = chunkCount(bytes.length);
+  const count = Math.ceil(bytes.length / size);
   const groupCount = Math.ceil(count / kGroupSize);
   const chunks = new Uint8Array(count * 8);
-  // The size comes before the group hashes, so that the digest is one hash over one buffer.
-  const root = new Uint8Array(8 + groupCount * 8);
-  const groups = root.subarray(8);
-  new DataView(root.buffer).setBigUint64(0, BigInt(bytes.length), true);
-  if (known !== undefined) chunks.set(known.chunks.subarray(0, chunks.length));
+  const groups = new Uint8Array(groupCount * 8);
+  const knownCount = known === undefined ? 0 : known.chunks.length / 8;
+  const isKnownChunk = known === undefined ? undefined : isKnown;
+  if (known !== undefined) copyBytes(known.chunks, 0, chunks, 0, Math.min(knownCount, count) * 8);
 
   for (let group = 0; group < groupCount; group += 1) {
     const first = group * kGroupSize;
     const end = Math.min(first + kGroupSize, count);
-    const changed = hashUnknown(bytes, size, first, end, chunks, known === undefined ? undefined : isKnown);
+    const changed = hashUnknown(module, bytes, size, first, end, chunks, isKnownChunk);
     // A group whose chunks are all known has the known hash, if it is the same number of chunks.
-    const extentBytes = (end - first) * 8;
-    const knownBytes = known === undefined ? 0 : Math.min(known.chunks.length - first * 8, kGroupSize * 8);
-    if (known !== undefined && !changed && knownBytes === extentBytes) {
-      groups.set(known.groups.subarray(group * 8, group * 8 + 8), group * 8);
+    if (known !== undefined && !changed && Math.min(knownCount, first + kGroupSize) === end) {
+      copyBytes(known.groups, group * 8, groups, group * 8, 8);
     } else {
-      hashAll(chunks, first * 8, 1, extentBytes, groups, group);
+      hashAll(module, chunks, first * 8, 1, (end - first) * 8, groups, group);
     }
   }
-  return { chunks, groups, digest: xxh3(root) };
+  return { chunks, groups, digest: hashRoot(module, bytes.length, groups) };
+}
+
+/** The digest: one hash over the size and the hashes of the groups. */
+function hashRoot(module: Xxh3Module, sizeBytes: number, groups: Uint8Array): bigint {
+  memoryView.setUint32(kChunksAt, sizeBytes, true);
+  memoryView.setUint32(kChunksAt + 4, Math.floor(sizeBytes / 2 ** 32), true);
+  copyBytes(groups, 0, memory, kChunksAt + 8, groups.length);
+  module.hashAll(1, 8 + groups.length);
+  return memoryView.getBigUint64(kHashesAt, true);
 }
 
 /** Hashes those of the chunks [first, end) that are not known, as many as stand together at once. True: some. */
 function hashUnknown(
+  module: Xxh3Module,
   bytes: Uint8Array,
   size: number,
   first: number,
@@ -152,9 +166,9 @@ function hashUnknown(
     // The last one may be shorter, and is hashed alone.
     while (chunk < end && isKnown?.[chunk] !== 1 && (chunk + 1) * size <= bytes.length) chunk += 1;
     if (chunk > begin) {
-      hashAll(bytes, begin * size, chunk - begin, size, table, begin);
+      hashAll(module, bytes, begin * size, chunk - begin, size, table, begin);
     } else {
-      hashAll(bytes, begin * size, 1, bytes.length - begin * size, table, begin);
+      hashAll(module, bytes, begin * size, 1, bytes.length - begin * size, table, begin);
       chunk += 1;
     }
     changed = true;

@@ -1,5 +1,5 @@
-// A WebAssembly module that computes XXH3-64 of many chunks in one call; crossing over for each costs more than the hash.
-// The algorithm: "XXH3 algorithm overview" in xxHash's doc/xxhash_spec.md, inputs above 240 bytes, seed 0.
+// A WebAssembly module that computes XXH3-64 of many inputs in one call; crossing over for each costs more than the hash.
+// The algorithm: "XXH3 algorithm overview" in xxHash's doc/xxhash_spec.md, with seed 0.
 
 /** The default secret of XXH3. */
 const kSecret =
@@ -16,6 +16,8 @@ const kPrime64_2 = 0xc2b2ae3d27d4eb4fn;
 const kPrime64_3 = 0x165667b19e3779f9n;
 const kPrime64_4 = 0x85ebca77c2b2ae63n;
 const kPrime64_5 = 0x27d4eb2f165667c5n;
+const kMixer = 0x165667919e3779f9n;
+const kMixer2 = 0x9fb21c651e98df25n;
 const kStart = [
   kPrime32_3,
   kPrime64_1,
@@ -33,12 +35,9 @@ export const kHashesAt = 512;
 export const kChunksAt = 1024;
 /** Hashes of 8 bytes that there is room for. */
 export const kMostHashes = 64;
-/** Bytes of inputs that there is room for. */
-export const kChunkRoom = 65536;
-const kPages = 2;
-
-/** The shortest input that the module can hash. */
-export const kLeastBytes = 241;
+/** Bytes of inputs that there is room for; more where the memory has grown. */
+export const kChunkRoom = 5 * 65536 - kChunksAt;
+const kPages = 5;
 
 type Code = readonly number[];
 
@@ -69,17 +68,31 @@ const set = (local: number): Code => [0x21, ...unsigned(local)];
 const i32 = (value: number): Code => [0x41, ...signed(BigInt(value))];
 const i64 = (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))];
 const load = (address: Code, offset: number): Code => [...address, 0x29, 0, ...unsigned(offset)];
+const load32 = (address: Code, offset: number): Code => [...address, 0x35, 0, ...unsigned(offset)];
+const load8 = (address: Code): Code => [...address, 0x2d, 0, 0];
 const store = (address: Code, value: Code): Code => [...address, ...value, 0x37, 0, 0];
 const loop = (body: Code): Code => [0x03, 0x40, ...body, 0x0b];
 const block = (body: Code): Code => [0x02, 0x40, ...body, 0x0b];
 const branch = (depth: number): Code => [0x0c, depth];
 const branchIf = (condition: Code, depth: number): Code => [...condition, 0x0d, depth];
+const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
+const whenElse = (condition: Code, body: Code, other: Code): Code => [
+  ...condition,
+  ...[0x04, 0x40],
+  ...body,
+  0x05,
+  ...other,
+  0x0b,
+];
+const giveBack = (value: Code): Code => [...value, 0x0f];
 const call = (index: number): Code => [0x10, index];
 const isZero = (value: Code): Code => [...value, 0x45];
 const less = (a: Code, b: Code): Code => [...a, ...b, 0x49];
 const add32 = (a: Code, b: Code): Code => [...a, ...b, 0x6a];
 const sub32 = (a: Code, b: Code): Code => [...a, ...b, 0x6b];
-const shiftDown32 = (a: Code, b: Code): Code => [...a, ...b, 0x76];
+const or32 = (a: Code, b: Code): Code => [...a, ...b, 0x72];
+const shiftUp32 = (a: Code, n: number): Code => [...a, ...i32(n), 0x74];
+const shiftDown32 = (a: Code, n: number): Code => [...a, ...i32(n), 0x76];
 const widen = (a: Code): Code => [...a, 0xad];
 const add = (a: Code, b: Code): Code => [...a, ...b, 0x7c];
 const multiply = (a: Code, b: Code): Code => [...a, ...b, 0x7e];
@@ -88,6 +101,7 @@ const or = (a: Code, b: Code): Code => [...a, ...b, 0x84];
 const xor = (a: Code, b: Code): Code => [...a, ...b, 0x85];
 const shiftUp = (a: Code, n: bigint): Code => [...a, ...i64(n), 0x86];
 const shiftDown = (a: Code, n: bigint): Code => [...a, ...i64(n), 0x88];
+const rotate = (a: Code, n: bigint): Code => [...a, ...i64(n), 0x89];
 const low = (a: Code): Code => and(a, i64(0xffff_ffffn));
 const high = (a: Code): Code => shiftDown(a, 32n);
 
@@ -120,10 +134,140 @@ function foldBody(): Code {
   );
 }
 
-/** hash(at, size, out): of the bytes at `at`, stored at `out`. */
-function hashBody(fold: number): Code {
-  const [at, size, out, left, secret, last, value, key] = [0, 1, 2, 3, 4, 5, 6, 7];
-  const lane = (i: number) => 8 + i;
+/** The value in `local`, its bits mixed; `local` is written over. */
+const avalanche = (local: number): Code => [
+  ...multiply(xor(get(local), shiftDown(get(local), 37n)), i64(kMixer)),
+  ...set(local),
+  ...xor(get(local), high(get(local))),
+];
+
+/** mix(at, secret): of 16 bytes and as many of the secret. */
+function mixBody(fold: number): Code {
+  const [at, secret] = [0, 1];
+  return body(
+    [],
+    [...xor(load(get(at), 0), load(get(secret), 0)), ...xor(load(get(at), 8), load(get(secret), 8)), ...call(fold)],
+  );
+}
+
+/** hashTiny(at, size): of at most 16 bytes. */
+function hashTinyBody(fold: number): Code {
+  const [at, size, value, low64, high64] = [0, 1, 2, 3, 4];
+  const secret = (a: number, b: number) => xor(load(i32(kSecretAt), a), load(i32(kSecretAt), b));
+  const lastBytes = (n: number) => sub32(add32(get(at), get(size)), i32(n));
+  const swapParts = (mask: bigint, n: bigint): Code => [
+    ...or(shiftUp(and(get(value), i64(mask)), n), and(shiftDown(get(value), n), i64(mask))),
+    ...set(value),
+  ];
+  const nine: Code = [
+    ...xor(load(get(at), 0), secret(24, 32)),
+    ...set(low64),
+    ...xor(load(lastBytes(8), 0), secret(40, 48)),
+    ...set(high64),
+    ...rotate(get(low64), 32n),
+    ...set(value),
+    ...swapParts(0x0000_ffff_0000_ffffn, 16n),
+    ...swapParts(0x00ff_00ff_00ff_00ffn, 8n),
+    ...add(add(get(value), widen(get(size))), add(get(high64), [...get(low64), ...get(high64), ...call(fold)])),
+    ...set(value),
+    ...giveBack(avalanche(value)),
+  ];
+  const four: Code = [
+    ...xor(add(load32(lastBytes(4), 0), shiftUp(load32(get(at), 0), 32n)), secret(8, 16)),
+    ...set(value),
+    ...multiply(xor(get(value), xor(rotate(get(value), 49n), rotate(get(value), 24n))), i64(kMixer2)),
+    ...set(value),
+    ...multiply(xor(get(value), add(shiftDown(get(value), 35n), widen(get(size)))), i64(kMixer2)),
+    ...set(value),
+    ...giveBack(xor(get(value), shiftDown(get(value), 28n))),
+  ];
+  const one: Code = [
+    ...or32(
+      or32(shiftUp32(load8(get(at)), 16), shiftUp32(load8(add32(get(at), shiftDown32(get(size), 1))), 24)),
+      or32(load8(lastBytes(1)), shiftUp32(get(size), 8)),
+    ),
+    0xad,
+    ...xor(load32(i32(kSecretAt), 0), load32(i32(kSecretAt), 4)),
+    0x85,
+    ...set(value),
+  ];
+  return body(
+    [kI64, kI64, kI64],
+    [
+      ...when(less(i32(8), get(size)), nine),
+      ...when(less(i32(3), get(size)), four),
+      ...secret(56, 64),
+      ...set(value),
+      ...when(get(size), one),
+      ...multiply(xor(get(value), shiftDown(get(value), 33n)), i64(kPrime64_2)),
+      ...set(value),
+      ...multiply(xor(get(value), shiftDown(get(value), 29n)), i64(kPrime64_3)),
+      ...set(value),
+      ...xor(get(value), high(get(value))),
+    ],
+  );
+}
+
+/** hashShort(at, size): of 17 to 240 bytes. */
+function hashShortBody(mix: number): Code {
+  const [at, size, from, last, secret, value] = [0, 1, 2, 3, 4, 5];
+  const addMix = (input: number, key: Code): Code => [
+    ...add(get(value), [...get(input), ...key, ...call(mix)]),
+    ...set(value),
+  ];
+  const move = (local: number, n: number): Code => [...add32(get(local), i32(n)), ...set(local)];
+  /** Pairs, from the outside in. */
+  const upTo128 = loop([
+    ...addMix(from, get(secret)),
+    ...addMix(last, add32(get(secret), i32(16))),
+    ...move(from, 16),
+    ...move(last, -16),
+    ...move(secret, 32),
+    ...branchIf(less(get(secret), add32(get(size), i32(kSecretAt))), 0),
+  ]);
+  const above128 = [
+    ...loop([
+      ...addMix(from, get(secret)),
+      ...move(from, 16),
+      ...move(secret, 16),
+      ...branchIf(less(get(secret), i32(kSecretAt + 128)), 0),
+    ]),
+    ...avalanche(value),
+    ...set(value),
+    ...i32(kSecretAt + 3),
+    ...set(secret),
+    ...block(
+      loop([
+        ...branchIf(less(get(last), get(from)), 1),
+        ...addMix(from, get(secret)),
+        ...move(from, 16),
+        ...move(secret, 16),
+        ...branch(0),
+      ]),
+    ),
+    ...addMix(last, i32(kSecretAt + 119)),
+  ];
+  return body(
+    [kI32, kI32, kI32, kI64],
+    [
+      ...get(at),
+      ...set(from),
+      ...sub32(add32(get(at), get(size)), i32(16)),
+      ...set(last),
+      ...i32(kSecretAt),
+      ...set(secret),
+      ...multiply(widen(get(size)), i64(kPrime64_1)),
+      ...set(value),
+      ...whenElse(less(i32(128), get(size)), above128, upTo128),
+      ...avalanche(value),
+    ],
+  );
+}
+
+/** hashLong(at, size): of more than 240 bytes. */
+function hashLongBody(fold: number): Code {
+  const [at, size, left, secret, last, value, key] = [0, 1, 2, 3, 4, 5, 6];
+  const lane = (i: number) => 7 + i;
   const stripe = (from: Code, secretFrom: Code, secretOffset: number): Code =>
     kLanes.flatMap((i) => [
       ...load(from, 8 * i),
@@ -173,22 +317,32 @@ function hashBody(fold: number): Code {
       ...kLanes.flatMap((i) => [...i64(kStart[i] ?? 0n), ...set(lane(i))]),
       ...sub32(add32(get(at), get(size)), i32(64)),
       ...set(last),
-      ...shiftDown32(sub32(get(size), i32(1)), i32(6)),
+      ...shiftDown32(sub32(get(size), i32(1)), 6),
       ...set(left),
       ...block(blocks),
       ...stripe(get(last), i32(kSecretAt), 121),
       ...merged,
       ...set(value),
-      ...multiply(xor(get(value), shiftDown(get(value), 37n)), i64(0x165667919e3779f9n)),
-      ...set(value),
-      ...store(get(out), xor(get(value), high(get(value)))),
+      ...avalanche(value),
     ],
   );
 }
 
 /** hashAll(count, size): of `count` > 0 inputs of `size` bytes each, side by side at kChunksAt, to kHashesAt. */
-function hashAllBody(hash: number): Code {
+function hashAllBody(hashTiny: number, hashShort: number, hashLong: number): Code {
   const [count, size, at, out] = [0, 1, 2, 3];
+  const each = (hash: number): Code => [
+    ...loop([
+      ...store(get(out), [...get(at), ...get(size), ...call(hash)]),
+      ...add32(get(at), get(size)),
+      ...set(at),
+      ...add32(get(out), i32(8)),
+      ...set(out),
+      ...sub32(get(count), i32(1)),
+      ...set(count),
+      ...branchIf(get(count), 0),
+    ]),
+  ];
   return body(
     [kI32, kI32],
     [
@@ -196,29 +350,22 @@ function hashAllBody(hash: number): Code {
       ...set(at),
       ...i32(kHashesAt),
       ...set(out),
-      ...loop([
-        ...get(at),
-        ...get(size),
-        ...get(out),
-        ...call(hash),
-        ...add32(get(at), get(size)),
-        ...set(at),
-        ...add32(get(out), i32(8)),
-        ...set(out),
-        ...sub32(get(count), i32(1)),
-        ...set(count),
-        ...branchIf(get(count), 0),
-      ]),
+      ...whenElse(
+        less(i32(240), get(size)),
+        each(hashLong),
+        whenElse(less(i32(16), get(size)), each(hashShort), each(hashTiny)),
+      ),
     ],
   );
 }
 
 /** The module: it exports `memory` and `hashAll`. */
 export function makeXxh3Module(): Uint8Array {
-  const [fold, hash, hashAll] = [0, 1, 2];
+  const [fold, mix, hashTiny, hashShort, hashLong, hashAll] = [0, 1, 2, 3, 4, 5];
+  const [twoNumbers, twoPlaces, count] = [0, 1, 2];
   const types = [
     [0x60, 2, kI64, kI64, 1, kI64],
-    [0x60, 3, kI32, kI32, kI32, 0],
+    [0x60, 2, kI32, kI32, 1, kI64],
     [0x60, 2, kI32, kI32, 0],
   ];
   const secret = Array.from({ length: kSecret.length / 2 }, (_, i) =>
@@ -227,13 +374,20 @@ export function makeXxh3Module(): Uint8Array {
   return Uint8Array.from([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, types),
-    ...section(3, [[fold], [hash], [hashAll]]),
-    ...section(5, [[1, kPages, kPages]]),
+    ...section(3, [[twoNumbers], [twoPlaces], [twoPlaces], [twoPlaces], [twoPlaces], [count]]),
+    ...section(5, [[0, kPages]]),
     ...section(7, [
       [...name("memory"), 2, 0],
       [...name("hashAll"), 0, hashAll],
     ]),
-    ...section(10, [foldBody(), hashBody(fold), hashAllBody(hash)]),
+    ...section(10, [
+      foldBody(),
+      mixBody(fold),
+      hashTinyBody(fold),
+      hashShortBody(mix),
+      hashLongBody(fold),
+      hashAllBody(hashTiny, hashShort, hashLong),
+    ]),
     ...section(11, [[0, ...i32(kSecretAt), 0x0b, ...sized(secret)]]),
   ]);
 }

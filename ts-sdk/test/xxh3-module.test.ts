@@ -2,7 +2,7 @@ import { createXXHash3, type IHasher } from "hash-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { chunkCount, chunkSize, initHash, makeFingerprints, xxh3 } from "../src/fingerprint.js";
 import { loadModule } from "../src/platform.js";
-import { kChunkRoom, kChunksAt, kHashesAt, kLeastBytes, makeXxh3Module } from "../src/xxh3-module.js";
+import { kChunkRoom, kChunksAt, kHashesAt, makeXxh3Module } from "../src/xxh3-module.js";
 import { makeRandom, randomBytes } from "./support.js";
 
 interface Exports {
@@ -56,7 +56,7 @@ describe("xxh3", () => {
 
   test("xxh3: bytes that are all zeros or all ones", () => {
     for (const value of [0, 255]) {
-      for (const size of [241, 1024, 1025, 4096]) {
+      for (const size of [1, 4, 9, 16, 17, 128, 129, 240, 241, 1024, 1025, 4096]) {
         const bytes = new Uint8Array(size).fill(value);
         expect(xxh3(bytes)).toBe(expectedHash(bytes));
       }
@@ -69,7 +69,13 @@ describe("makeXxh3Module", () => {
     [64, 1024],
     [16, 4096],
     [1, kChunkRoom],
-    [64, kLeastBytes],
+    [64, 241],
+    [64, 240],
+    [64, 129],
+    [3, 128],
+    [64, 16],
+    [2, 8],
+    [9, 3],
     [7, 999],
   ])("makeXxh3Module: hashes %i inputs of %i bytes in one call", (count, size) => {
     const bytes = randomBytes(makeRandom(size), count * size);

@@ -77,15 +77,13 @@ export function makeRow(
 export function repeat(seconds: number, pass: () => readonly Patch[]): Patch[] {
   const end = performance.now() + seconds * 1000;
   pass();
-  let all: Patch[] = [];
-  do {
-    const next = pass();
-    all = next.map((patch, i) => ({
-      ...patch,
-      encode: [...(all[i]?.encode ?? []), ...patch.encode],
-      apply: [...(all[i]?.apply ?? []), ...patch.apply],
-    }));
-  } while (performance.now() < end);
+  const all = pass().map((patch) => ({ ...patch, encode: [...patch.encode], apply: [...patch.apply] }));
+  while (performance.now() < end) {
+    for (const [i, { encode, apply }] of pass().entries()) {
+      all[i]?.encode.push(...encode);
+      all[i]?.apply.push(...apply);
+    }
+  }
   return all;
 }
 
