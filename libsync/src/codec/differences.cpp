@@ -22,33 +22,37 @@ class DifferingBytes {
       load();
     }
     if (from > block_ && from < end_) bits_ &= ~std::uint64_t{0} << (from - block_);
-    while (bits_ == 0) {
+    if (bits_ == 0) {
       if (end_ == kNone) return kNone;
       block_ = end_;
       load();
-      if (from > block_ && from < end_) bits_ &= ~std::uint64_t{0} << (from - block_);
+      if (bits_ == 0) return kNone;
     }
     return block_ + static_cast<std::uint32_t>(std::countr_zero(bits_));
   }
 
  private:
-  // The first block at or behind block_ that is in a range.
+  // The first block at or behind block_ that is in a range and differs.
   void load() {
-    while (range_ < ranges_.size() && ranges_[range_].end <= block_) ++range_;
+    for (; range_ < ranges_.size(); ++range_) {
+      const ByteRange& range = ranges_[range_];
+      for (block_ = std::max(block_, range.begin / 64 * 64); block_ < range.end; block_ += 64) {
+        bits_ = bits_at(block_);
+        if (bits_ == 0) continue;
+        end_ = block_ + 64;
+        return;
+      }
+    }
     bits_ = 0;
     end_ = kNone;
-    if (range_ == ranges_.size()) return;
-    block_ = std::max(block_, ranges_[range_].begin / 64 * 64);
-    end_ = block_ + 64;
-    const std::size_t left = a_.size() - block_;
-    if (left >= 64) {
-      bits_ = differing_bytes(a_.data() + block_, b_.data() + block_);
-      return;
-    }
+  }
+  std::uint64_t bits_at(std::uint32_t block) const {
+    const std::size_t left = a_.size() - block;
+    if (left >= 64) return differing_bytes(a_.data() + block, b_.data() + block);
     std::array<std::byte, 64> a{}, b{};
-    std::memcpy(a.data(), a_.data() + block_, left);
-    std::memcpy(b.data(), b_.data() + block_, left);
-    bits_ = differing_bytes(a.data(), b.data());
+    std::memcpy(a.data(), a_.data() + block, left);
+    std::memcpy(b.data(), b_.data() + block, left);
+    return differing_bytes(a.data(), b.data());
   }
 
   BytesView a_, b_;
