@@ -16,7 +16,7 @@ struct References {
 class Follower {
  public:
   Follower(const Structure& base, BytesView target)
-      : base_(base), bytes_(target.data()), size_(static_cast<std::uint32_t>(target.size())), claimed_(size_) {
+      : bytes_(target.data()), size_(static_cast<std::uint32_t>(target.size())), claimed_(size_) {
     result_.schema = base.schema;
     result_.size_bytes = size_;
     result_.is_flatbuffer = true;
@@ -189,7 +189,6 @@ class Follower {
     std::uint32_t shape = kNone;
   };
 
-  const Structure& base_;
   const std::byte* bytes_;
   std::uint32_t size_;
   Structure result_;
