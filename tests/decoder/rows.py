@@ -95,7 +95,7 @@ class Rows:
         if not own.columns or stream.bit(own.has_new):
             n = stream.number(models.how_many) + 1
             models.known += n
-            require(models.known <= min(65536, len(self.out)), "too many columns")
+            require(models.known <= min(65536, len(self.out) // 3 + 64), "too many columns")
             number = -1
             for _ in range(n):
                 number += 1 + stream.number(models.column)

@@ -421,9 +421,15 @@ TEST_CASE("decode: a hostile stream is refused or gives some target, and can be 
 }
 
 TEST_CASE("decode: a stream cannot make more columns known than any game has") {
-  for (const std::uint32_t n : {0x10000u, 0x10001u}) {
+  struct Case {
+    std::size_t size;
+    std::uint32_t n;
+    bool is_few;
+  };
+  for (const auto& [size, n, is_few] : {Case{1'000'000, 0x10000, true}, Case{1'000'000, 0x10001, false},
+                                        Case{30'002, 10'064, true}, Case{30'002, 10'065, false}}) {
     CAPTURE(n);
-    codec::Context context = context_of(Bytes(100'000, std::byte{1}));
+    codec::Context context = context_of(Bytes(size, std::byte{1}));
     codec::Models models;
     models.types.resize(2);
     codec::EncoderWork work;
@@ -434,12 +440,12 @@ TEST_CASE("decode: a stream cannot make more columns known than any game has") {
     encoder.number(models.count, 1 << 20);  // more rows than there are
     Bytes stream;
     encoder.finish(stream);
-    Bytes bytes(100'000, std::byte{1});
+    Bytes bytes(size, std::byte{1});
     codec::Undo undo;
     codec::Touched touched;
     touched.reset(bytes.size());
     CHECK(!codec::decode_in_place(context, stream, bytes.data(), touched, &undo));
-    CHECK(context.models.types[0].columns.size() == (n <= 0x10000 ? n : 0));
+    CHECK(context.models.types[0].columns.size() == (is_few ? n : 0));
   }
 }
 

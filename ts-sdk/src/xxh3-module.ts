@@ -146,7 +146,11 @@ function mixBody(fold: number): Code {
   const [at, secret] = [0, 1];
   return body(
     [],
-    [...xor(load(get(at), 0), load(get(secret), 0)), ...xor(load(get(at), 8), load(get(secret), 8)), ...call(fold)],
+    [
+      ...xor(load(get(at), 0), load(get(secret), 0)),
+      ...xor(load(get(at), 8), load(get(secret), 8)),
+      ...call(fold),
+    ],
   );
 }
 
@@ -168,7 +172,10 @@ function hashTinyBody(fold: number): Code {
     ...set(value),
     ...swapParts(0x0000_ffff_0000_ffffn, 16n),
     ...swapParts(0x00ff_00ff_00ff_00ffn, 8n),
-    ...add(add(get(value), widen(get(size))), add(get(high64), [...get(low64), ...get(high64), ...call(fold)])),
+    ...add(
+      add(get(value), widen(get(size))),
+      add(get(high64), [...get(low64), ...get(high64), ...call(fold)]),
+    ),
     ...set(value),
     ...giveBack(avalanche(value)),
   ];

@@ -70,13 +70,14 @@ class ColumnCoder {
   bool code_new() {
     const std::uint32_t n =
         coder_.number(models_.n_columns, static_cast<std::uint32_t>(work_.new_columns.size()) - 1) + 1;
-    // Each is of at least one byte.
-    const std::size_t most = std::min<std::size_t>(kMaxKnownColumns, size_bytes_);
+    const std::size_t most = max_known_columns(size_bytes_);
     if (n > most - std::min(most, models_.n_known_columns)) return false;
     models_.n_known_columns += n;
     work_.new_columns.resize(n);
     std::vector<ColumnModel>& known = model_.columns;
     const auto n_known = static_cast<std::ptrdiff_t>(known.size());
+    known.reserve(known.size() + n);
+    work_.active.reserve(known.size() + n);
     std::uint32_t next = 0;
     for (std::uint32_t& column : work_.new_columns) {
       const std::uint32_t gap = coder_.number(models_.column_gap, column - next);

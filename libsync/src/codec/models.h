@@ -65,8 +65,12 @@ struct Gaps {
   Number far;
 };
 
-// All types of a context together know at most so many, whatever a stream says; a table has at most 16,384.
-inline constexpr std::size_t kMaxKnownColumns = 65536;
+// Columns that all types of a context together know, at most, whatever a stream says: what each costs must be in
+// proportion to a byte's cost. The densest table has one for each three bytes: a field of one and its two in the
+// vtable.
+inline constexpr std::size_t max_known_columns(std::size_t size_bytes) {
+  return std::min<std::size_t>(65536, size_bytes / 3 + 64);
+}
 
 struct TypeModel {
   std::uint64_t stamp = 0;  // another one when other columns take part

@@ -77,7 +77,6 @@ export class Columns {
 
   #readNew(decoder: EntropyDecoder, most: number): boolean {
     const n = decoder.readNumber(kModels.nColumns) + 1;
-    // Each is of at least one byte.
     if (n > most) return false;
     const added = new Int32Array(n);
     let next = 0;

@@ -4,8 +4,13 @@
 import { newDecoder } from "./model-layout.js";
 import { TypeModel } from "./type-model.js";
 
-/** All types of a context together know at most so many. */
-export const kMaxKnownColumns = 65536;
+/**
+ * Columns that all types of a context together know, at most. The densest table has one for each three bytes: a field of
+ * one and its two in the vtable.
+ */
+export function maxKnownColumns(sizeBytes: number): number {
+  return Math.min(65536, Math.floor(sizeBytes / 3) + 64);
+}
 
 export class Models {
   /** Keeps all models, and reads with them. */

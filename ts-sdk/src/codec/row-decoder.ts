@@ -4,7 +4,7 @@
 import type { EntropyDecoder } from "./entropy-decoder.js";
 import { FreshColumns } from "./fresh-decoder.js";
 import { State } from "./inspector.js";
-import { kMaxKnownColumns, type Models } from "./models.js";
+import { type Models, maxKnownColumns } from "./models.js";
 import { kBefore, kColumn, kMotionCells, kRow, kStep, type Motions } from "./motions.js";
 import { readRow } from "./read-row.js";
 import { kColumnOf, kEntryCells, kOffset, kPlace, kWidth } from "./rows.js";
@@ -43,8 +43,7 @@ export class RowDecoder {
       return true;
     }
     const nKnown = type.columns.count;
-    // Each is of at least one byte.
-    const most = Math.min(kMaxKnownColumns, this.#view.byteLength);
+    const most = maxKnownColumns(this.#view.byteLength);
     if (!type.readColumns(most - this.#models.nKnownColumns)) return false;
     this.#models.nKnownColumns += type.columns.count - nKnown;
     this.#group = group;
