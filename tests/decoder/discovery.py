@@ -116,12 +116,16 @@ class Discovery(Recognition):
     def look_at_tables(self, type_):
         tables = type_.tables[type_.looked_at:]
         type_.looked_at = len(type_.tables)
+        behind = []
         for f in range(max(len(v.entries) for v in type_.vtables)):
             field = type_.field(f)
             if field.kind in (SCALAR, PENDING):
                 continue
             if field.kind == UNDECIDED:
                 targets = self.decide(type_, f, field, tables)
+                if field.kind == TABLE:
+                    behind.append((field, targets))
+                    continue
             else:
                 targets = [q for q in self.lanes(type_, f, tables) if q is not None and self.passes(q, field.kind)]
             for q in targets:
@@ -129,6 +133,9 @@ class Discovery(Recognition):
                     self.claim_table(q, field)
                 else:
                     self.claim_references(q, field, field.kind)
+        for field, targets in behind:
+            for q in targets:
+                self.claim_table(q, field)
 
     def decide(self, type_, f, field, tables):
         """Returns the targets to claim."""

@@ -74,6 +74,24 @@ inline Bytes shared_layout() {
   return out.bytes;
 }
 
+// A vector of tables with two vtables between them; the field before it in the root is a number, which leads to the
+// first that has the second one.
+inline Bytes number_like_reference() {
+  Layout out(96);
+  out.refer(0, 16);
+  out.vtable(4, 12, {4, 8});
+  out.table(16, 4);
+  out.u32(20, 60);  // 80 is a table
+  out.refer(24, 28);
+  out.references(28, {64, 72, 80, 88});
+  out.vtable(48, 8, {4});
+  out.vtable(56, 8, {0, 4});
+  for (const std::uint32_t start : {64u, 72u}) out.table(start, 48);
+  for (const std::uint32_t start : {80u, 88u}) out.table(start, 56);
+  for (const std::uint32_t start : {64u, 72u, 80u, 88u}) out.u32(start + 4, start * 1000 + 1);
+  return out.bytes;
+}
+
 // Tables of one type with two vtables; each begins within the one before, one where that has a reference.
 inline Bytes overlapping_layout() {
   Layout out(148);

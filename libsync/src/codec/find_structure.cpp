@@ -241,31 +241,40 @@ class Finder {
   void look_at_new_tables(std::uint32_t type) {
     const std::size_t n_fields = slots_with_[type].size();
     if (schema_.types[type].fields.size() < n_fields) schema_.types[type].fields.resize(n_fields);
+    // What was found to refer to single tables waits: a number may lead to one by chance, mostly to one of many that a
+    // vector has, which is then known to be of their type.
+    std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> waiting;  // fields, their lanes
     // Tables that this very look finds wait for the next one.
     for (const std::uint32_t field : collect_new_lanes(type)) {
       lanes_.clear();
       lanes_.swap(new_lanes_[field]);
-      FieldKind kind = schema_.types[type].fields[field].kind;
+      FieldKind& kind = schema_.types[type].fields[field].kind;
       if (kind == FieldKind::kScalar || work_left_ < 0) continue;
       const bool is_first = kind == FieldKind::kUndecided;
-      if (is_first) {
-        kind = decide();
-        schema_.types[type].fields[field].kind = kind;
-        if (kind == FieldKind::kPending) continue;
+      if (is_first) kind = decide();
+      if (kind == FieldKind::kPending) continue;
+      if (is_first && kind == FieldKind::kTable) {
+        waiting.emplace_back(field, std::move(lanes_));
+      } else {
+        claim_targets(type, field, is_first, lanes_);
       }
-      std::uint32_t child = schema_.types[type].fields[field].child;
-      for (const std::uint32_t lane : lanes_) {
-        const std::uint32_t target = tests_.target_of(lane);
-        bool is_some = false;
-        if (kind == FieldKind::kTable) {
-          if (is_first || tests_.is_table(target)) claim_table(target, child);
-        } else {
-          const bool texts = kind == FieldKind::kTexts;
-          if (is_first || tests_.is_references(target, texts, is_some)) claim_references(target, child, texts);
-        }
-      }
-      schema_.types[type].fields[field].child = child;
     }
+    for (const auto& [field, lanes] : waiting) claim_targets(type, field, true, lanes);
+  }
+  // `is_first`: all have passed the test of the field's kind.
+  void claim_targets(std::uint32_t type, std::uint32_t field, bool is_first, const std::vector<std::uint32_t>& lanes) {
+    auto [kind, child] = schema_.types[type].fields[field];
+    for (const std::uint32_t lane : lanes) {
+      const std::uint32_t target = tests_.target_of(lane);
+      bool is_some = false;
+      if (kind == FieldKind::kTable) {
+        if (is_first || tests_.is_table(target)) claim_table(target, child);
+      } else {
+        const bool texts = kind == FieldKind::kTexts;
+        if (is_first || tests_.is_references(target, texts, is_some)) claim_references(target, child, texts);
+      }
+    }
+    schema_.types[type].fields[field].child = child;
   }
 
   // --- strings and vectors of data ------------------------------------------------------------------------

@@ -126,6 +126,9 @@ class TableFinder {
     // Tables that this very look finds wait for the next one.
     this.#newShapes[typeIndex] = [];
     const touched = this.#collectLanes(type, shapes);
+    // What was found to refer to single tables waits: a number may lead to one by chance, mostly to one of many that a
+    // vector has, which is then known to be of their type.
+    const waiting: { readonly field: number; readonly lanes: readonly number[] }[] = [];
     for (const field of touched) {
       const lanes = this.#lanes[field] as number[];
       this.#lanes[field] = [];
@@ -135,22 +138,31 @@ class TableFinder {
       if (isFirst) {
         kind = this.#decide(lanes);
         type.setField(field, kind, kNone);
-        if (kind === FieldKind.kPending) continue;
       }
-      let child = type.childOf(field);
-      for (const lane of lanes) {
-        const target = found.targetOf(lane);
-        if (kind === FieldKind.kTable) {
-          if (isFirst || found.isTable(target)) child = this.#claimTable(target, child);
-        } else {
-          const texts = kind === FieldKind.kTexts;
-          if (isFirst || found.countReferences(target, texts) >= 0) {
-            child = this.#claimReferences(target, child, texts);
-          }
+      if (kind === FieldKind.kPending) continue;
+      if (isFirst && kind === FieldKind.kTable) waiting.push({ field, lanes });
+      else this.#claimTargets(type, field, isFirst, lanes);
+    }
+    for (const { field, lanes } of waiting) this.#claimTargets(type, field, true, lanes);
+  }
+
+  /** `isFirst`: all have passed the test of the field's kind. */
+  #claimTargets(type: Type, field: number, isFirst: boolean, lanes: readonly number[]): void {
+    const found = this.#found;
+    const kind = type.fieldKind(field);
+    let child = type.childOf(field);
+    for (const lane of lanes) {
+      const target = found.targetOf(lane);
+      if (kind === FieldKind.kTable) {
+        if (isFirst || found.isTable(target)) child = this.#claimTable(target, child);
+      } else {
+        const texts = kind === FieldKind.kTexts;
+        if (isFirst || found.countReferences(target, texts) >= 0) {
+          child = this.#claimReferences(target, child, texts);
         }
       }
-      type.setField(field, kind, child);
     }
+    type.setField(field, kind, child);
   }
 
   /**
