@@ -184,15 +184,17 @@ describe.concurrent("protocol: a topic", () => {
 
   test("comes at most ten times a second, and at least eight times where it always changes", async () => {
     const peer = await livePeer("counter");
+    const askedMs = performance.now();
     peer.subscribe("world", "player/counter");
     const world = await peer.topic("world");
-    // The first state may be one that was made for others, with what came since right behind it.
     await peer.until("some updates", () => world.updates.length >= 3);
     const before = world.updates.length;
     const startedMs = performance.now();
     await peer.until("five seconds", () => performance.now() - startedMs >= 5_000);
+    // From the question on, because what was late on the way comes in a bunch. The first state may be one that was made for
+    // others, with what came since right behind it.
+    expect(world.updates.length).toBeLessThanOrEqual((performance.now() - askedMs) / 100 + 2);
     const perSecond = (world.updates.length - before) / ((performance.now() - startedMs) / 1000);
-    expect(perSecond).toBeLessThanOrEqual(10.5);
     expect(perSecond).toBeGreaterThanOrEqual(8);
     // A player to whom nothing happens: the amounts follow from rates, so not a byte travels.
     const player = await peer.topic("player/counter");
