@@ -112,7 +112,7 @@ inline Bytes tables_of_bytes(std::uint32_t n_tables, std::uint32_t n_fields) {
   return out.bytes;
 }
 
-// The same, each table with a vtable of its own: `is_small`, without fields.
+// The same, each table with a vtable of its own, its fields of four bytes.
 inline Bytes tables_of_own_vtables(std::uint32_t n_tables, std::uint32_t n_fields) {
   const std::uint32_t vtable_bytes = (4 + 2 * n_fields + 3) / 4 * 4, table_bytes = 4 + 4 * n_fields;
   const std::uint32_t first = 28 + 4 * n_tables, each = vtable_bytes + table_bytes;
