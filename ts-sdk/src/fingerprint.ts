@@ -1,6 +1,7 @@
 // XXH3-64 and what is built from it: fingerprints of chunks, hashes of groups, the digest of a snapshot.
 // Layout: docs/WIRE_FORMAT.md section 4.
 
+import { copyBytes } from "./byte-copy.js";
 import { loadModule } from "./platform.js";
 import { kChunkRoom, kChunksAt, kHashesAt, kMostHashes, makeXxh3Module } from "./xxh3-module.js";
 
@@ -8,8 +9,6 @@ import { kChunkRoom, kChunksAt, kHashesAt, kMostHashes, makeXxh3Module } from ".
 export const kGroupSize = 64;
 const kMinChunkBytes = 1024;
 const kMaxChunks = 16384;
-/** Below this many bytes a loop is faster than the view that a block copy needs. */
-const kFewBytes = 48;
 
 /** What makeXxh3Module() exports. */
 interface Xxh3Module {
@@ -77,11 +76,6 @@ function hashAll(
     module.hashAll(n, size);
     copyBytes(memory, kHashesAt, table, (index + done) * 8, n * 8);
   }
-}
-
-function copyBytes(from: Uint8Array, start: number, to: Uint8Array, at: number, count: number): void {
-  if (count < kFewBytes) for (let i = 0; i < count; i += 1) to[at + i] = from[start + i] as number;
-  else to.set(from.subarray(start, start + count), at);
 }
 
 /** Bytes per chunk of a snapshot of `sizeBytes`: the smallest power of two >= 1,024 that makes <= 16,384 chunks. */

@@ -1,5 +1,6 @@
 // applyPatch: from the snapshot held and untrusted bytes to the next snapshot. Layout: docs/WIRE_FORMAT.md section 3.
 
+import { copyBytes } from "./byte-copy.js";
 import { ByteReader } from "./byte-reader.js";
 import { Context } from "./codec/context.js";
 import { decodeInPlace, decodeMoved, decodeWhole, maxExcerptBytes } from "./codec/decode.js";
@@ -23,8 +24,6 @@ const kContinuesBit = 4;
 const kMaxSize = 0xffff_ffff;
 /** Larger baselines and targets are patched as bytes only. */
 const kMaxStructuredSize = 0x7fff_ffff;
-/** Below this many bytes a loop is faster than the view that a block copy needs. */
-const kBlockCopyBytes = 48;
 
 const kCopy = 0;
 const kAdd = 1;
@@ -262,14 +261,6 @@ function runOps(reader: ByteReader, baseline: Uint8Array, target: Uint8Array, ke
   }
   if (previous === kSeek) throw malformed("a seek leads to nothing");
   if (at !== target.length) throw malformed("the ops end before the target is full");
-}
-
-function copyBytes(from: Uint8Array, start: number, to: Uint8Array, at: number, count: number): void {
-  if (count < kBlockCopyBytes) {
-    for (let i = 0; i < count; i += 1) to[at + i] = from[start + i] as number;
-  } else {
-    to.set(from.subarray(start, start + count), at);
-  }
 }
 
 /** Marks the chunks that lie within [start, end) and have the same extent in baseline and target. */

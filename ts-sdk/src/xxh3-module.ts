@@ -163,7 +163,7 @@ function hashTinyBody(fold: number): Code {
     ...or(shiftUp(and(get(value), i64(mask)), n), and(shiftDown(get(value), n), i64(mask))),
     ...set(value),
   ];
-  const nine: Code = [
+  const above8: Code = [
     ...xor(load(get(at), 0), secret(24, 32)),
     ...set(low64),
     ...xor(load(lastBytes(8), 0), secret(40, 48)),
@@ -179,7 +179,7 @@ function hashTinyBody(fold: number): Code {
     ...set(value),
     ...giveBack(avalanche(value)),
   ];
-  const four: Code = [
+  const above3: Code = [
     ...xor(add(load32(lastBytes(4), 0), shiftUp(load32(get(at), 0), 32n)), secret(8, 16)),
     ...set(value),
     ...multiply(xor(get(value), xor(rotate(get(value), 49n), rotate(get(value), 24n))), i64(kMixer2)),
@@ -188,7 +188,7 @@ function hashTinyBody(fold: number): Code {
     ...set(value),
     ...giveBack(xor(get(value), shiftDown(get(value), 28n))),
   ];
-  const one: Code = [
+  const upTo3: Code = [
     ...or32(
       or32(shiftUp32(load8(get(at)), 16), shiftUp32(load8(add32(get(at), shiftDown32(get(size), 1))), 24)),
       or32(load8(lastBytes(1)), shiftUp32(get(size), 8)),
@@ -201,11 +201,11 @@ function hashTinyBody(fold: number): Code {
   return body(
     [kI64, kI64, kI64],
     [
-      ...when(less(i32(8), get(size)), nine),
-      ...when(less(i32(3), get(size)), four),
+      ...when(less(i32(8), get(size)), above8),
+      ...when(less(i32(3), get(size)), above3),
       ...secret(56, 64),
       ...set(value),
-      ...when(get(size), one),
+      ...when(get(size), upTo3),
       ...multiply(xor(get(value), shiftDown(get(value), 33n)), i64(kPrime64_2)),
       ...set(value),
       ...multiply(xor(get(value), shiftDown(get(value), 29n)), i64(kPrime64_3)),
