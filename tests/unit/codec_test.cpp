@@ -132,7 +132,7 @@ TEST_CASE("structure: finds tables, strings and vectors without a schema") {
   CHECK(body.fields[1].kind == codec::FieldKind::kText);
   CHECK(body.fields[6].kind == codec::FieldKind::kData);
   CHECK(body.fields[7].kind == codec::FieldKind::kTexts);
-  for (const std::size_t scalar : {0, 2, 3, 4, 5}) CHECK(body.fields[scalar].child == codec::kNone);
+  for (const std::size_t scalar : {0u, 2u, 3u, 4u, 5u}) CHECK(body.fields[scalar].child == codec::kNone);
   CHECK(body.shapes.size() > 1);  // with and without hp
   CHECK(structure.types()[only_type(structure, codec::Kind::kData, 60)].stride == 4);
   only_type(structure, codec::Kind::kText, 24);  // tags
@@ -147,7 +147,7 @@ TEST_CASE("structure: finds tables, strings and vectors without a schema") {
 
 TEST_CASE("structure: bytes that are no FlatBuffer are one object") {
   Random random(1);
-  for (const std::size_t size : {1, 3, 4, 7, 8, 100, 5000}) {
+  for (const std::size_t size : {1u, 3u, 4u, 7u, 8u, 100u, 5000u}) {
     const Bytes bytes = test::random_bytes(random, size);
     const codec::Structure structure = codec::find_structure(bytes);
     CHECK(!structure.is_flatbuffer);
@@ -426,10 +426,11 @@ TEST_CASE("decode: a stream cannot make more columns known than any game has") {
     std::uint32_t n;
     bool is_few;
   };
-  for (const auto& [size, n, is_few] : {Case{1'000'000, 0x10000, true}, Case{1'000'000, 0x10001, false},
-                                        Case{30'002, 10'064, true}, Case{30'002, 10'065, false}}) {
+  for (const Case& test : {Case{1'000'000, 0x10000, true}, Case{1'000'000, 0x10001, false}, Case{30'002, 10'064, true},
+                           Case{30'002, 10'065, false}}) {
+    const std::uint32_t n = test.n;
     CAPTURE(n);
-    codec::Context context = context_of(Bytes(size, std::byte{1}));
+    codec::Context context = context_of(Bytes(test.size, std::byte{1}));
     codec::Models models;
     models.types.resize(2);
     codec::EncoderWork work;
@@ -440,12 +441,12 @@ TEST_CASE("decode: a stream cannot make more columns known than any game has") {
     encoder.number(models.count, 1 << 20);  // more rows than there are
     Bytes stream;
     encoder.finish(stream);
-    Bytes bytes(size, std::byte{1});
+    Bytes bytes(test.size, std::byte{1});
     codec::Undo undo;
     codec::Touched touched;
     touched.reset(bytes.size());
     CHECK(!codec::decode_in_place(context, stream, bytes.data(), touched, &undo));
-    CHECK(context.models.types[0].columns.size() == (is_few ? n : 0));
+    CHECK(context.models.types[0].columns.size() == (test.is_few ? n : 0));
   }
 }
 

@@ -210,8 +210,8 @@ inline Bytes cut_and_padded_layout() {
   out.refer(20, 80 - 4);
   out.vtable(24, 8, {4});
   out.vtable(32, 10, {4, 8});
-  out.references(44, {56, 68});
-  for (const std::uint32_t at : {56, 68}) {
+  out.references(44, {56u, 68u});
+  for (const std::uint32_t at : {56u, 68u}) {
     out.table(at, 32);
     out.u32(at + 4, 0x7f000000 + at);
   }

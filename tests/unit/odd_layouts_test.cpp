@@ -120,7 +120,7 @@ TEST_CASE("odd layouts: tables that begin within others") {
   const auto n = static_cast<std::uint32_t>(structure.groups[type].starts.size());
   const SnapshotPtr held = Snapshot::copy_of(baseline);
   for (std::uint32_t rank = 0; rank < n; ++rank) {
-    for (const std::uint32_t which : {0, 1}) {
+    for (const std::uint32_t which : {0u, 1u}) {
       const test::ScriptedPatch reshaped =
           test::scripted_patch(*held, PatchKind::kMoved, 400, {6, type, which, 1, type, 2 * (n - 1 - rank), 0});
       REQUIRE(reshaped.target.has_value());
@@ -135,7 +135,7 @@ TEST_CASE("odd layouts: text that is read over and over, until the budget ends")
   int n_flatbuffers = 0, n_others = 0;
   for (std::uint32_t n_vectors = 1; n_vectors < 4; ++n_vectors) {
     for (std::uint32_t n_elements = 1; n_elements < 120; n_elements += 2) {
-      for (const std::uint32_t n_more : {0, 9}) {
+      for (const std::uint32_t n_more : {0u, 9u}) {
         const Bytes baseline = test::costly_layout(n_vectors, n_elements, 800, n_more);
         ++(codec::find_structure(baseline).is_flatbuffer ? n_flatbuffers : n_others);
         if (n_elements % 40 == 1) check_edits(baseline, 1);
@@ -197,7 +197,7 @@ TEST_CASE("odd layouts: a table that is cut beside one with room behind it") {
   CHECK(padded.size() == 12);
   CHECK(cut.size() == 8);
   CHECK(!structure.groups[cut.type].is_roomy);
-  for (const std::uint32_t at : {60, 64, 66, 72, 80}) {
+  for (const std::uint32_t at : {60u, 64u, 66u, 72u, 80u}) {
     CAPTURE(at);
     Bytes target = baseline;
     target[at] ^= std::byte{5};

@@ -39,7 +39,8 @@ struct Thing {
 };
 std::vector<Thing> next_step(std::vector<Thing> things, Random& random) {
   if (things.size() < 30 && pick(random, 0, 2) == 0) {
-    things.insert(things.begin() + static_cast<std::ptrdiff_t>(pick(random, 0, things.size())),
+    const auto at = static_cast<std::ptrdiff_t>(pick(random, 0, things.size()));  // first: arguments have no order
+    things.insert(things.begin() + at,
                   Thing{static_cast<std::int32_t>(pick(random, 0, 2)), static_cast<std::uint32_t>(pick(random, 0, 4)),
                         std::vector<std::int64_t>(pick(random, 0, 3), -5)});
   }
@@ -191,7 +192,7 @@ TEST_CASE("other builders: strings that many share, vectors of 64 bits") {
   check([](const std::vector<Thing>& things) { return build_by_hand(things, false, true); });
 }
 // What is in the inner ones is bytes: nobody looks for objects there.
-TEST_CASE("other builders: buffers within buffers") { check(build_nested, 4); }
+TEST_CASE("other builders: buffers within buffers") { check(build_nested, 3); }
 TEST_CASE("other builders: unions, by the object API") { check(build_objects); }
 TEST_CASE("other builders: what the parser makes of JSON, with unions, vectors of unions and structs") {
   check(build_from_json);

@@ -83,7 +83,7 @@ Bytes small_tables(std::uint32_t n) {
 }  // namespace
 
 TEST_CASE("patch: more columns than a context may know are told in another way") {
-  for (const std::uint32_t n : {4, 5}) {
+  for (const std::uint32_t n : {4u, 5u}) {
     const Bytes baseline = wide_tables(n);
     REQUIRE(codec::find_structure(baseline).is_flatbuffer);
     Bytes target = baseline;

@@ -358,7 +358,7 @@ TEST_CASE("runs: what moves goes on moving beside new objects and behind those t
   const auto type = static_cast<std::uint32_t>(std::ranges::max_element(types, moves_most) - types.begin());
   REQUIRE(types[type].motions.size() > 60);
   Count count;
-  for (const std::uint32_t n_gone : {1, 4, 30}) {
+  for (const std::uint32_t n_gone : {1u, 4u, 30u}) {
     CAPTURE(n_gone);
     const std::vector<Step> steps{{codec::Step::kRun, n / 2},
                                   {codec::Step::kFresh, 2, {type}},
