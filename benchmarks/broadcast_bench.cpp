@@ -20,6 +20,7 @@ std::unique_ptr<ServerSession> live_session(Broadcaster& broadcaster, const Limi
   hello.patch_format_max = 255;
   hello.instance = std::make_unique<protocol::Id128>(1, 2);
   session->handle_frame(now, *encode_message(Sequence{1}, std::move(hello)));
+  session->welcome(now, {});
   protocol::SubscribeT subscribe;
   subscribe.topics.push_back(std::make_unique<protocol::TopicRequestT>());
   subscribe.topics[0]->name = "world";

@@ -20,6 +20,18 @@ std::uint64_t heartbeat_ms(TimePoint now) {
 
 }  // namespace
 
+bool may_reconnect(CloseCode close_code) {
+  switch (close_code) {
+    case CloseCode::kUnset:
+    case CloseCode::kNormal:
+    case CloseCode::kServiceRestart:
+    case CloseCode::kTryAgainLater: return true;
+    default: break;
+  }
+  const auto number = static_cast<std::uint16_t>(close_code);
+  return number == 1001 || number == 1006 || (number >= 4000 && number < 4500);
+}
+
 ClientSession::ClientSession(const Limits& limits, ClientSessionConfig config, TimePoint now)
     : limits_(limits),
       config_(std::move(config)),
@@ -27,12 +39,22 @@ ClientSession::ClientSession(const Limits& limits, ClientSessionConfig config, T
       last_ack_(now),
       opened_at_(now),
       last_received_(now) {
+  confirmed_ = told_confirmed_ = config_.confirmed;
   protocol::HelloT hello;
   hello.protocol_min = kProtocolVersion;
   hello.protocol_max = kProtocolVersion;
   hello.patch_format_max = kPatchFormat;
   hello.instance = std::make_unique<protocol::Id128>(config_.instance);
   hello.is_new = config_.is_new;
+  hello.attempt = config_.attempt;
+  if (!config_.is_new) hello.ledger = std::make_unique<protocol::Id128>(config_.ledger);
+  hello.first_seen_ms = config_.first_seen_ms;
+  hello.confirmed_action = config_.confirmed.value;
+  if (config_.resume) {
+    hello.resume = std::make_unique<protocol::SessionResumeT>();
+    hello.resume->session = std::make_unique<protocol::Id128>(config_.resume->session);
+    hello.resume->secret = config_.resume->secret;
+  }
   hello.schema_fingerprint = config_.schema_fingerprint;
   hello.sdk = config_.sdk;
   hello.max_snapshot_bytes = static_cast<std::uint32_t>(limits_.max_snapshot_bytes);
@@ -79,8 +101,18 @@ void ClientSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
     case protocol::Message::Subscribed: return handle_subscribed(now, *message.AsSubscribed());
     case protocol::Message::Unsubscribed: return handle_unsubscribed(*message.AsUnsubscribed());
     case protocol::Message::ActionResult:
-      actions_in_flight_ -= std::min(actions_in_flight_, 1u);
-      events_.push_back(ActionFinished{std::move(*message.AsActionResult())});
+      events_.emplace_back(ActionFinished{std::move(*message.AsActionResult())});
+      return;
+    case protocol::Message::ActionsDurable:
+      events_.emplace_back(ActionsNowDurable{Sequence{message.AsActionsDurable()->action_sequence}});
+      return;
+    case protocol::Message::TokenRefreshed: {
+      const std::uint64_t ms = std::min<std::uint64_t>(message.AsTokenRefreshed()->expires_in_ms, INT64_MAX / 1000);
+      events_.emplace_back(TokenRenewed{ms == 0 ? Duration::max() : Duration(static_cast<Duration::rep>(ms) * 1000)});
+      return;
+    }
+    case protocol::Message::GoAway:
+      events_.emplace_back(GoingAway{std::chrono::milliseconds(message.AsGoAway()->within_ms)});
       return;
     case protocol::Message::Heartbeat: {
       if (message.AsHeartbeat()->echo_ms != 0) return;
@@ -115,6 +147,7 @@ void ClientSession::handle_welcome(TimePoint now, protocol::WelcomeT& welcome) {
   message_bucket_ =
       TokenBucket(std::max(announced.messages_per_second, 1u), std::max(announced.messages_burst, 1u), now);
   state_ = State::kLive;
+  if (confirmed_ > told_confirmed_) mark_ack_due(now);
   for (const auto& [name, subscription] : subscriptions_) request(name, subscription);
   events_.push_back(Welcomed{std::move(welcome)});
 }
@@ -261,11 +294,15 @@ void ClientSession::ask_for_state(Subscription& subscription, ErrorCode cause, b
   send(std::move(get_state));
 }
 
-void ClientSession::mark_changed(TimePoint now, Subscription& subscription, std::size_t bytes) {
+void ClientSession::mark_ack_due(TimePoint now) {
   // The interval begins with the first change, so that a quiet topic's change is acked within it too.
   if (!ack_due_) last_ack_ = std::max(last_ack_, now - limits_.ack_interval);
-  subscription.ack_due = true;
   ack_due_ = true;
+}
+
+void ClientSession::mark_changed(TimePoint now, Subscription& subscription, std::size_t bytes) {
+  mark_ack_due(now);
+  subscription.ack_due = true;
   bytes_since_ack_ += bytes;
   if (bytes_since_ack_ >= limits_.ack_bytes) flush_acks(now);
 }
@@ -273,6 +310,7 @@ void ClientSession::mark_changed(TimePoint now, Subscription& subscription, std:
 void ClientSession::flush_acks(TimePoint now) {
   protocol::AckT ack;
   ack.received_sequence = received_.value;
+  ack.confirmed_action = confirmed_.value;
   for (auto& [name, subscription] : subscriptions_) {
     if (!subscription.ack_due || !subscription.topic) continue;
     subscription.ack_due = false;
@@ -285,7 +323,9 @@ void ClientSession::flush_acks(TimePoint now) {
   ack_due_ = false;
   bytes_since_ack_ = 0;
   last_ack_ = now;
-  if (!ack.versions.empty()) send(std::move(ack));
+  if (ack.versions.empty() && told_confirmed_ == confirmed_) return;
+  told_confirmed_ = confirmed_;
+  send(std::move(ack));
 }
 
 // --- From the application ----------------------------------------------------------------------------------
@@ -333,22 +373,47 @@ void ClientSession::unsubscribe(TimePoint, const std::string& name) {
   send(std::move(unsubscribe));
 }
 
-Result<Sequence> ClientSession::act(TimePoint, BytesView payload) {
+Result<bool> ClientSession::act(TimePoint, Sequence sequence, BytesView payload, bool is_withdrawn) {
   if (state_ != State::kLive) return Error{ErrorCode::kUnexpectedMessage, "act: the session is not live"};
-  if (actions_in_flight_ >= limits_.max_actions_in_flight) {
-    return Error{ErrorCode::kTooManyActions, "act: too many unanswered actions"};
-  }
-  if (payload.size() + kEnvelopeBytes > max_sent_bytes_) {
-    return Error{ErrorCode::kMessageTooBig, "act: payload above the limit"};
-  }
-  ++last_action_.value;
-  ++actions_in_flight_;
+  if (payload.size() > max_payload_bytes()) return Error{ErrorCode::kMessageTooBig, "act: payload above the limit"};
   protocol::ActionT action;
-  action.action_sequence = last_action_.value;
+  action.action_sequence = sequence.value;
   const auto* begin = reinterpret_cast<const std::uint8_t*>(payload.data());
   action.payload.assign(begin, begin + payload.size());
+  action.is_withdrawn = is_withdrawn;
+  action.confirmed_action = confirmed_.value;
+  told_confirmed_ = confirmed_;
   send(std::move(action));
-  return last_action_;
+  return true;
+}
+
+void ClientSession::confirm_actions(TimePoint now, Sequence sequence) {
+  if (is_closed() || sequence <= confirmed_) return;
+  confirmed_ = sequence;
+  if (state_ != State::kLive) return;  // Welcome comes first
+  mark_ack_due(now);
+  // Results that wait for this keep the server from executing more.
+  if (confirmed_.value - told_confirmed_.value >= std::max(limits_.max_actions_in_flight / 2, 1u)) flush_acks(now);
+}
+
+void ClientSession::renew_token(TimePoint, const std::string& token) {
+  if (state_ != State::kLive) return;
+  protocol::RefreshTokenT refresh;
+  refresh.token = token;
+  send(std::move(refresh));
+}
+
+void ClientSession::disconnect(TimePoint) {
+  if (is_closed()) return;
+  protocol::DisconnectT goodbye;
+  goodbye.close_code = CloseCode::kNormal;
+  send(std::move(goodbye));
+  state_ = State::kClosing;
+  close_ = CloseConnection{CloseCode::kNormal, ErrorCode::kNone, "goodbye"};
+}
+
+std::size_t ClientSession::max_payload_bytes() const {
+  return max_sent_bytes_ <= kEnvelopeBytes ? 0 : max_sent_bytes_ - kEnvelopeBytes;
 }
 
 const HeldState* ClientSession::held(const std::string& name) const {
@@ -383,6 +448,7 @@ void ClientSession::fail(CloseCode close_code, ErrorCode code, const std::string
   protocol::DisconnectT disconnect;
   disconnect.close_code = close_code;
   disconnect.code = code;
+  disconnect.reconnect = may_reconnect(close_code);
   disconnect.message = detail;
   events_.push_back(Disconnected{disconnect});
   send(std::move(disconnect));

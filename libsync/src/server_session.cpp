@@ -37,6 +37,12 @@ std::unique_ptr<protocol::SessionLimitsT> announce_limits(const Limits& limits) 
   return announced;
 }
 
+// For Welcome and TokenRefreshed.
+std::uint64_t expires_in_ms(TimePoint now, TimePoint expires_at) {
+  if (expires_at == TimePoint::max()) return 0;
+  return std::max<std::uint64_t>(to_ms(expires_at - now), 1);  // zero would say that the token never expires
+}
+
 // Why the client wants the state again, as the reason that the update will carry.
 FullReason reason_of(ErrorCode cause) {
   return cause == ErrorCode::kDigestMismatch ? FullReason::kDigestMismatch : FullReason::kRequested;
@@ -85,10 +91,13 @@ void ServerSession::handle_frame(TimePoint now, BytesView message) {
 void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope) {
   const std::uint64_t ref = envelope.sequence;
   protocol::MessageUnion& message = envelope.message;
-  if ((state_ == State::kWaitingForHello) != (message.type == protocol::Message::Hello)) {
+  const bool is_hello = message.type == protocol::Message::Hello;
+  const bool is_early = state_ == State::kWelcoming && message.type != protocol::Message::Disconnect;
+  if ((state_ == State::kWaitingForHello) != is_hello || is_early) {
     return fail(now, CloseCode::kProtocolError, ErrorCode::kUnexpectedMessage,
                 std::string(protocol::EnumNameMessage(message.type)) + " in this state");
   }
+  if (state_ == State::kLive && !std::exchange(is_welcome_confirmed_, true)) events_.emplace_back(WelcomeConfirmed{});
   const bool within_rate = message_bucket_.take(now, 1);
   if (within_rate) {
     if (rate_violations_ > 0) --rate_violations_;
@@ -103,9 +112,12 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
     case protocol::Message::Subscribe: return handle_subscribe(*message.AsSubscribe(), ref);
     case protocol::Message::Unsubscribe: return handle_unsubscribe(*message.AsUnsubscribe(), ref);
     case protocol::Message::GetState: return handle_get_state(now, *message.AsGetState(), ref);
-    case protocol::Message::Action: return handle_action(*message.AsAction(), within_rate);
+    case protocol::Message::Action: return handle_action(now, *message.AsAction(), within_rate);
     case protocol::Message::Ack: return handle_ack(now, *message.AsAck());
     case protocol::Message::Heartbeat: return handle_heartbeat(now, *message.AsHeartbeat());
+    case protocol::Message::RefreshToken:
+      events_.emplace_back(TokenOffered{std::move(message.AsRefreshToken()->token)});
+      return;
     case protocol::Message::Error:
       return report(message.AsError()->code, "the client reports: " + message.AsError()->message, true);
     case protocol::Message::Disconnect:
@@ -116,7 +128,7 @@ void ServerSession::handle_message(TimePoint now, protocol::EnvelopeT& envelope)
   }
 }
 
-void ServerSession::handle_hello(TimePoint now, const protocol::HelloT& hello) {
+void ServerSession::handle_hello(TimePoint now, protocol::HelloT& hello) {
   if (hello.protocol_min > kProtocolVersion || hello.protocol_max < kProtocolVersion ||
       hello.patch_format_max < limits_.patch_format) {
     return fail(now, CloseCode::kVersionUnsupported, ErrorCode::kVersionUnsupported,
@@ -131,23 +143,8 @@ void ServerSession::handle_hello(TimePoint now, const protocol::HelloT& hello) {
   if (hello.instance == nullptr) {
     return fail(now, CloseCode::kInvalidPayload, ErrorCode::kMalformed, "Hello without instance");
   }
-  state_ = State::kLive;
-  protocol::WelcomeT welcome;
-  welcome.protocol = kProtocolVersion;
-  welcome.patch_format = limits_.patch_format;
-  welcome.session = std::make_unique<protocol::Id128>(config_.session);
-  welcome.outcome = protocol::SessionOutcome::kFresh;
-  welcome.fresh_reason =
-      hello.resume != nullptr ? protocol::FreshReason::kUnknownSession : protocol::FreshReason::kNotAsked;
-  welcome.schema_fingerprint = accepted.empty() ? 0 : accepted.front();
-  welcome.server = config_.server;
-  welcome.limits = announce_limits(limits_);
-  if (config_.token_expires_at != TimePoint::max()) {
-    // At least one: zero would say that the token never expires.
-    welcome.token_expires_in_ms = std::max<std::uint64_t>(to_ms(config_.token_expires_at - now), 1);
-  }
-  send(std::move(welcome));
-  events_.push_back(SessionOpened{*hello.instance, hello.is_new, hello.sdk});
+  state_ = State::kWelcoming;
+  events_.emplace_back(HelloReceived{std::move(hello)});
 }
 
 void ServerSession::handle_subscribe(const protocol::SubscribeT& subscribe, std::uint64_t ref) {
@@ -218,27 +215,33 @@ void ServerSession::handle_get_state(TimePoint now, const protocol::GetStateT& g
   broadcaster_.mark_ready(this);
 }
 
-void ServerSession::handle_action(const protocol::ActionT& action, bool within_rate) {
-  const std::uint64_t expected = last_action_.value + 1;
-  ErrorCode refusal = ErrorCode::kNone;
-  if (action.action_sequence != expected) {
-    refusal = ErrorCode::kActionSequence;
-  } else {
-    last_action_.value = expected;
-    if (!within_rate) refusal = ErrorCode::kRateLimited;
-    if (actions_in_flight_ >= limits_.max_actions_in_flight) refusal = ErrorCode::kTooManyActions;
+// Nobody can know that an action is durable before he was told.
+bool ServerSession::handle_confirmed(TimePoint now, Sequence confirmed) {
+  if (confirmed > told_durable_) {
+    fail(now, CloseCode::kProtocolError, ErrorCode::kAckOfUnsent, "confirms an action that was not said to be durable");
+    return false;
   }
-  if (refusal != ErrorCode::kNone) {
+  if (confirmed > confirmed_) {
+    confirmed_ = confirmed;
+    events_.emplace_back(ActionsConfirmed{confirmed});
+  }
+  return true;
+}
+
+void ServerSession::handle_action(TimePoint now, const protocol::ActionT& action, bool within_rate) {
+  if (!handle_confirmed(now, Sequence{action.confirmed_action})) return;
+  if (!within_rate) {
     protocol::ActionResultT result;
     result.action_sequence = action.action_sequence;
     result.status = ActionStatus::kFailed;
-    result.code = refusal;
-    result.message = "not executed";
+    result.code = ErrorCode::kRateLimited;
+    result.message = "too many messages";
+    result.retry_after_ms = to_ms32(message_bucket_.time_until(now, 1)) + 1;
     return send(std::move(result));
   }
-  ++actions_in_flight_;
   const auto* begin = reinterpret_cast<const std::byte*>(action.payload.data());
-  events_.push_back(ActionReceived{Sequence{action.action_sequence}, Bytes(begin, begin + action.payload.size())});
+  events_.emplace_back(ActionReceived{Sequence{action.action_sequence}, Bytes(begin, begin + action.payload.size()),
+                                      action.is_withdrawn});
 }
 
 void ServerSession::handle_ack(TimePoint now, const protocol::AckT& ack) {
@@ -257,6 +260,7 @@ void ServerSession::handle_ack(TimePoint now, const protocol::AckT& ack) {
     }
     subscription.acked.value = std::max(subscription.acked.value, version->version);
   }
+  handle_confirmed(now, Sequence{ack.confirmed_action});
 }
 
 void ServerSession::handle_heartbeat(TimePoint now, const protocol::HeartbeatT& heartbeat) {
@@ -285,7 +289,8 @@ void ServerSession::handle_timeout(TimePoint now) {
   if (now >= last_received_ + limits_.heartbeat_interval + limits_.heartbeat_timeout) {
     return fail(now, CloseCode::kHeartbeatTimeout, ErrorCode::kHeartbeatTimeout, "silent for too long");
   }
-  if (!asked_ && now >= last_received_ + limits_.heartbeat_interval) {
+  // Nothing goes before Welcome.
+  if (!asked_ && state_ == State::kLive && now >= last_received_ + limits_.heartbeat_interval) {
     asked_ = true;
     protocol::HeartbeatT question;
     question.sent_ms = heartbeat_ms(now);
@@ -294,6 +299,31 @@ void ServerSession::handle_timeout(TimePoint now) {
 }
 
 // --- From the application ----------------------------------------------------------------------------------
+
+void ServerSession::welcome(TimePoint now, WelcomeInfo info) {
+  if (is_closed()) return;
+  SYNC_ASSERT(state_ == State::kWelcoming);
+  state_ = State::kLive;
+  const std::vector<std::uint64_t>& accepted = config_.schema_fingerprints;
+  protocol::WelcomeT welcome;
+  welcome.protocol = kProtocolVersion;
+  welcome.patch_format = limits_.patch_format;
+  welcome.session = std::make_unique<protocol::Id128>(info.session);
+  welcome.outcome = info.outcome;
+  welcome.fresh_reason = info.fresh_reason;
+  welcome.secret = std::move(info.secret);
+  welcome.schema_fingerprint = accepted.empty() ? 0 : accepted.front();
+  welcome.server = config_.server;
+  welcome.limits = announce_limits(limits_);
+  welcome.last_action_sequence = info.last_action.value;
+  welcome.token_expires_in_ms = expires_in_ms(now, config_.token_expires_at);
+  welcome.ledger = std::make_unique<protocol::Id128>(info.ledger);
+  welcome.first_seen_ms = info.first_seen_ms;
+  send(std::move(welcome));
+  // The client may have confirmed what an earlier connection told it.
+  told_durable_ = info.durable;
+  if (info.durable.value != 0) confirm_durable(now, info.durable);
+}
 
 void ServerSession::accept_subscription(TimePoint, const std::string& name, TopicId topic) {
   const auto pending = pending_.find(name);
@@ -347,9 +377,38 @@ void ServerSession::reject_subscription(TimePoint, const std::string& name, Erro
 }
 
 void ServerSession::complete_action(TimePoint, protocol::ActionResultT result) {
-  SYNC_ASSERT(actions_in_flight_ > 0);
-  --actions_in_flight_;
-  if (!is_closed()) send(std::move(result));
+  if (state_ != State::kLive) return;
+  if (result.durable) told_durable_.value = std::max(told_durable_.value, result.action_sequence);
+  send(std::move(result));
+}
+
+void ServerSession::confirm_durable(TimePoint, Sequence sequence) {
+  if (state_ != State::kLive) return;
+  told_durable_ = std::max(told_durable_, sequence);
+  protocol::ActionsDurableT durable;
+  durable.action_sequence = sequence.value;
+  send(std::move(durable));
+}
+
+void ServerSession::renew_token(TimePoint now, TimePoint expires_at) {
+  if (state_ != State::kLive) return;
+  config_.token_expires_at = expires_at;
+  protocol::TokenRefreshedT refreshed;
+  refreshed.expires_in_ms = expires_in_ms(now, expires_at);
+  send(std::move(refreshed));
+}
+
+void ServerSession::refuse_token(TimePoint, const std::string& message) {
+  if (state_ != State::kLive) return;
+  send_error(ErrorCode::kUnauthenticated, protocol::Recovery::kTerminal, 0, {}, message);
+}
+
+void ServerSession::go_away(TimePoint, Duration within, const std::string& message) {
+  if (state_ != State::kLive) return;
+  protocol::GoAwayT go_away;
+  go_away.within_ms = to_ms32(within);
+  go_away.message = message;
+  send(std::move(go_away));
 }
 
 void ServerSession::end_topic(TopicId topic, ErrorCode code) {
@@ -515,7 +574,7 @@ TimePoint ServerSession::next_deadline() const {
   if (is_closed()) return TimePoint::max();
   if (state_ == State::kWaitingForHello) return opened_at_ + limits_.hello_timeout;
   TimePoint at = last_received_ + limits_.heartbeat_interval;
-  if (asked_) at += limits_.heartbeat_timeout;
+  if (asked_ || state_ == State::kWelcoming) at += limits_.heartbeat_timeout;
   if (config_.token_expires_at != TimePoint::max()) at = std::min(at, config_.token_expires_at + limits_.token_grace);
   for (const auto& [topic, subscription] : subscriptions_) {
     if (wants_update(TopicId{topic}, subscription)) at = std::min(at, subscription.next_update);

@@ -91,6 +91,7 @@ std::variant<Config, int> parse_config(int argc, const char* const* argv) {
 
   std::int64_t tick_ms = config.tick.count();
   std::int64_t save_interval_s = config.save_interval.count();
+  auto session_linger_s = config.session_linger.count();
   named(app.add_option("--tick-ms", tick_ms, "Milliseconds between two steps of the game")
             ->check(CLI::Range(10, 10'000))
             ->capture_default_str(),
@@ -110,6 +111,11 @@ std::variant<Config, int> parse_config(int argc, const char* const* argv) {
                                         "Sessions of one user at a time; default: 8, with --dev 10000")
                              ->check(cap),
                          "LIBSYNC_MAX_SESSIONS_PER_USER");
+  named(app.add_option("--session-linger", session_linger_s,
+                       "Seconds after which a user whose connection was lost has left the game")
+            ->check(CLI::Range(0, 3600))
+            ->capture_default_str(),
+        "LIBSYNC_SESSION_LINGER");
   named(app.add_option("--max-connections", config.max_connections, "Connections in all")
             ->check(cap)
             ->capture_default_str(),
@@ -131,6 +137,7 @@ std::variant<Config, int> parse_config(int argc, const char* const* argv) {
   }
   config.tick = std::chrono::milliseconds(tick_ms);
   config.save_interval = std::chrono::seconds(save_interval_s);
+  config.session_linger = std::chrono::seconds(session_linger_s);
   if (config.jwt_key_file.empty()) {
     config.jwt_key_file = (std::filesystem::path(config.data_dir) / "dev-jwt.key").string();
   }

@@ -28,6 +28,7 @@ struct Config {
   std::chrono::seconds save_interval{60};  // zero: only on a player's wish and at the end
 
   std::uint32_t max_sessions_per_user = 8;
+  std::chrono::seconds session_linger{120};  // how long a user whose connection was lost has not left
   std::uint32_t max_connections = 20'000;
   std::uint32_t max_connections_per_address = 256;
   std::uint32_t handshakes_per_second = 20;  // per address, with a burst of twice as many

@@ -27,10 +27,12 @@ FrameLimits make_frame_limits(const Limits& limits) {
   return frames;
 }
 
-// A dead path and an expired token are ordinary ends; so is a topic that does not exist.
+// A dead path and an expired token are ordinary ends; so is a topic that does not exist, a client that came back before
+// it was missed, and one that the ledger has forgotten.
 bool is_fault(ErrorCode code) {
   return code != ErrorCode::kHeartbeatTimeout && code != ErrorCode::kTokenExpired &&
-         code != ErrorCode::kForbiddenTopic && code != ErrorCode::kUnknownTopic;
+         code != ErrorCode::kForbiddenTopic && code != ErrorCode::kUnknownTopic && code != ErrorCode::kReplaced &&
+         code != ErrorCode::kUnknownInstance;
 }
 
 SharedBytes to_shared(std::string_view text) {
@@ -67,27 +69,32 @@ void Connection::on_accepted(error_code error) {
     return finish();
   }
   end_deadline_ = TimePoint::max();
-  Shard& home = shard_.context().home_of(user_);
-  home.post([&home, user = user_, from = ConnectionRef{shard_.index(), id_}] { home.acquire(user, from); });
-}
-
-void Connection::registered(bool admitted) {
-  counted_ = admitted;
   const TimePoint now = steady_now();
   const ServerContext& context = shard_.context();
   ServerSessionConfig config;
-  config.session = protocol::Id128(random_u64(), random_u64());
   config.server = kServerName;
   config.owner = this;
   config.schema_fingerprints = {context.schema_fingerprint};
   config.token_expires_at = now + std::chrono::seconds(token_expires_at_ - unix_now());
-  session_.emplace(shard_.broadcaster(), context.limits, std::move(config), now);
+  link_.emplace(*this, shard_.broadcaster(), context.limits, user_, ConnectionRef{shard_.index(), id_},
+                std::move(config), now);
   stream_.start_reading();
-  if (!admitted) {
-    return refuse(CloseCode::kTooManySessions, ErrorCode::kTooManySessions, "too many sessions of this user");
-  }
   log(LogLevel::kInfo, ErrorCode::kNone, "connected");
   if (shard_.is_draining()) return shut_down(shard_.random_retry());
+  pump();
+}
+
+// --- From the home -----------------------------------------------------------------------------------------
+
+void Connection::granted(const Result<SessionGrant>& grant) {
+  if (!link_) return;
+  link_->granted(steady_now(), grant);
+  pump();
+}
+
+void Connection::end_session(ErrorCode why) {
+  if (!link_) return;
+  link_->end_session(steady_now(), why);
   pump();
 }
 
@@ -98,7 +105,7 @@ void Connection::on_message(bool text, BytesView bytes) {
   if (text) {
     handle_text();
   } else {
-    session_->handle_frame(steady_now(), bytes);
+    link_->handle_frame(steady_now(), bytes);
   }
   pump();
 }
@@ -134,7 +141,7 @@ void Connection::on_read_end(error_code error) {
 // --- From the session --------------------------------------------------------------------------------------
 
 void Connection::pump() {
-  if (finished_ || closing_ || !session_) return;
+  if (finished_ || closing_ || !link_) return;
   const TimePoint now = steady_now();
   bool drained = false;
   while (!drained && !stream_.is_sending()) {
@@ -145,12 +152,10 @@ void Connection::pump() {
     }
     std::size_t size_bytes = 0;
     while (!drained && !close && size_bytes < kGatherBytes) {
-      ServerOutput output = session_->poll_output(now);
+      Link::Output output = link_->poll_output(now);
       if (auto* transmit = std::get_if<Transmit>(&output)) {
         size_bytes += transmit->message->size();
         batch.push_back({std::move(transmit->message), false});
-      } else if (auto* event = std::get_if<ServerEvent>(&output)) {
-        handle_event(std::move(*event));
       } else if (auto* ended = std::get_if<CloseConnection>(&output)) {
         close = std::move(*ended);
       } else {
@@ -164,73 +169,59 @@ void Connection::pump() {
   arm();
 }
 
-void Connection::handle_event(ServerEvent event) {
-  RoomThread& room = shard_.context().room;
-  const ConnectionRef from{shard_.index(), id_};
-  std::visit(
-      [&](auto& value) {
-        using T = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, SessionOpened>) {
-          log(LogLevel::kInfo, ErrorCode::kNone, "session of " + value.sdk);
-        } else if constexpr (std::is_same_v<T, SubscribeRequested>) {
-          room.post([from, user = user_, name = std::move(value.name)](Room& r) { r.subscribe(from, user, name); });
-        } else if constexpr (std::is_same_v<T, TopicUnsubscribed>) {
-          const auto found = granted_.find(value.topic.value);
-          if (found == granted_.end()) return;
-          const std::vector<TopicId> ended(found->second, value.topic);
-          granted_.erase(found);
-          release_topics(ended);
-        } else if constexpr (std::is_same_v<T, ActionReceived>) {
-          room.post([from, user = user_, sequence = value.sequence, payload = std::move(value.payload)](
-                        Room& r) mutable { r.act(from, user, sequence, std::move(payload)); });
-        } else {
-          static_assert(std::is_same_v<T, ErrorReported>);
-          const std::string detail = (value.from_peer ? "client reports: " : "") + value.error.detail;
-          if (is_fault(value.error.code)) {
-            log_fault(value.error.code, detail);
-          } else {
-            log(LogLevel::kWarn, value.error.code, detail);
-          }
-        }
-      },
-      event);
+// --- From the link -----------------------------------------------------------------------------------------
+
+void Connection::open_session(const SessionRequest& request) {
+  Shard& home = shard_.context().home_of(user_);
+  home.post([&home, request] { home.home_open(request); });
 }
 
-void Connection::answer(const SubscriptionAnswer& answer) {
-  const TimePoint now = steady_now();
-  if (!answer.topic) {
-    if (session_) session_->reject_subscription(now, answer.name, answer.code, answer.message);
-    return;
+void Connection::confirm_secret(const InstanceKey& key) {
+  Shard& home = shard_.context().home_of(user_);
+  home.post([&home, key, id = id_] { home.home().confirm_secret(key, id); });
+}
+
+void Connection::close_session(const InstanceKey& key, bool for_good) {
+  Shard& home = shard_.context().home_of(user_);
+  home.post([&home, key, id = id_, for_good] { home.home_close(key, id, for_good); });
+}
+
+void Connection::post(std::function<void(Room&)> function) { shard_.context().room.post(std::move(function)); }
+
+Result<TimePoint> Connection::verify_token(const std::string& token) {
+  const AuthConfig& auth = shard_.context().auth;
+  const std::int64_t now = unix_now();
+  const Result<Claims> claims = verify_jwt(token, auth.key, auth.policy, now);
+  if (!claims) return claims.error();
+  if (claims->subject != user_) return Error{ErrorCode::kUnauthenticated, "the new token is of another user"};
+  return steady_now() + std::chrono::seconds(claims->expires_at - now);
+}
+
+std::uint64_t Connection::random() { return random_u64(); }
+
+void Connection::session_began(const std::string& sdk) { log(LogLevel::kInfo, ErrorCode::kNone, "session of " + sdk); }
+
+void Connection::report(const Error& error, bool from_peer) {
+  const std::string detail = (from_peer ? "client reports: " : "") + error.detail;
+  if (is_fault(error.code)) {
+    log_fault(error.code, detail);
+  } else {
+    log(LogLevel::kWarn, error.code, detail);
   }
-  ++granted_[answer.topic->value];
-  // The topic may have gone between the answer and now: it is the room's order, so not in between, but checked.
-  if (session_ && shard_.broadcaster().has(*answer.topic))
-    session_->accept_subscription(now, answer.name, *answer.topic);
-}
-
-void Connection::answer(ActionAnswer answer) {
-  if (session_) session_->complete_action(steady_now(), std::move(answer.result));
-}
-
-void Connection::release_topics(const std::vector<TopicId>& topics) {
-  if (topics.empty()) return;
-  shard_.context().room.post([topics, shard = shard_.index()](Room& room) {
-    for (const TopicId topic : topics) room.release(shard, topic);
-  });
 }
 
 // --- Ending ------------------------------------------------------------------------------------------------
 
 void Connection::refuse(CloseCode close_code, ErrorCode code, const std::string& detail) {
   log_fault(code, detail);
-  session_->disconnect(steady_now(), close_code, code, detail);
+  link_->disconnect(steady_now(), close_code, code, detail);
   pump();
 }
 
 void Connection::shut_down(Duration retry_after) {
-  if (!session_) return;  // told as soon as it begins
-  session_->disconnect(steady_now(), CloseCode::kServiceRestart, ErrorCode::kShuttingDown, "the server is going away",
-                       retry_after);
+  if (!link_) return;  // told as soon as it begins
+  link_->disconnect(steady_now(), CloseCode::kServiceRestart, ErrorCode::kShuttingDown, "the server is going away",
+                    retry_after);
   pump();
 }
 
@@ -257,14 +248,8 @@ void Connection::on_sent(error_code error) {
 void Connection::finish() {
   if (std::exchange(finished_, true)) return;
   log(LogLevel::kInfo, ErrorCode::kNone, "ended");
-  std::vector<TopicId> topics;
-  for (const auto& [topic, n] : granted_) topics.insert(topics.end(), n, TopicId{topic});
-  release_topics(topics);
-  if (counted_) {
-    Shard& home = shard_.context().home_of(user_);
-    home.post([&home, user = user_] { home.release(user); });
-  }
-  const std::optional<SessionStats> stats = session_ ? std::optional(session_->stats()) : std::nullopt;
+  if (link_) link_->end();
+  const std::optional<SessionStats> stats = link_ ? std::optional(link_->session().stats()) : std::nullopt;
   abandon();
   shard_.remove_connection(id_, stats ? &*stats : nullptr);
 }
@@ -274,7 +259,7 @@ void Connection::abandon() {
   timer_.cancel();
   armed_at_ = TimePoint::max();
   stream_.abort();
-  session_.reset();
+  link_.reset();
   // What the socket still held is given back; the object itself goes with its last handler.
   Admission::Ticket ended = std::move(ticket_);
 }
@@ -306,12 +291,12 @@ void Connection::on_timer() {
     log_fault(ErrorCode::kSlowConsumer, "does not read");
     return finish();
   }
-  if (!closing_ && session_ && now >= stream_.message_deadline()) {
+  if (!closing_ && link_ && now >= stream_.message_deadline()) {
     return refuse(CloseCode::kProtocolError, ErrorCode::kMalformed, "a message did not end in time");
   }
-  if (!closing_ && session_ && !stream_.is_sending() && now >= session_deadline_) {
+  if (!closing_ && link_ && !stream_.is_sending() && now >= session_deadline_) {
     session_deadline_ = TimePoint::max();
-    session_->handle_timeout(now);
+    link_->handle_timeout(now);
     pump();
   }
   arm();

@@ -1,14 +1,13 @@
-// connection.h: one WebSocket drives one libsync::ServerSession. Reads the clock, owns the deadlines, logs.
+// connection.h: one WebSocket drives one Link. Reads the clock, owns the deadlines, logs.
 //
-//   accepting --101--> registering --home shard--> open --close frame--> closing --end of stream--> finished
+//   accepting --101--> open --close frame--> closing --end of stream--> finished
 //
-// The session is asked for output only while the socket takes it, so what waits in memory for a slow peer is one
+// The link is asked for output only while the socket takes it, so what waits in memory for a slow peer is one
 // batch of frames and the session's own bounded queue.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +15,8 @@
 
 #include "admission.h"
 #include "auth.h"
-#include "libsync/server_session.h"
+#include "clock.h"
+#include "link.h"
 #include "log.h"
 #include "messages.h"
 #include "ws_stream.h"
@@ -25,7 +25,9 @@ namespace libsync::server {
 
 class Shard;
 
-class Connection final : public WsStream::Observer, public std::enable_shared_from_this<Connection> {
+class Connection final : public WsStream::Observer,
+                         public Link::Ports,
+                         public std::enable_shared_from_this<Connection> {
  public:
   Connection(Shard& shard, std::uint64_t id, AnyStream stream, Identity identity, std::string peer,
              Admission::Ticket ticket);
@@ -34,19 +36,20 @@ class Connection final : public WsStream::Observer, public std::enable_shared_fr
   void start(HttpRequest request, TimePoint deadline);
 
   // --- From the shard.
-  // The answer of the user's home shard: whether this session fits the user's cap.
-  void registered(bool admitted);
-  void answer(const SubscriptionAnswer& answer);
-  void answer(ActionAnswer answer);
+  void granted(const Result<SessionGrant>& grant);
+  void end_session(ErrorCode why);
+  template <typename AnswerT>
+  void answer(AnswerT answer) {
+    if (link_) link_->answer(steady_now(), std::move(answer));
+  }
   // Sends what the session has, as far as the socket takes it.
   void pump();
   void shut_down(Duration retry_after);
   // Ends without telling the shard, which is going itself.
   void abandon();
 
-  bool has_session() const { return session_.has_value(); }
   bool has_timer() const { return armed_at_ != TimePoint::max(); }
-  const SessionStats* stats() const { return session_ ? &session_->stats() : nullptr; }
+  const SessionStats* stats() const { return link_ ? &link_->session().stats() : nullptr; }
 
   // --- From the stream.
   void on_accepted(error_code error) override;
@@ -57,10 +60,18 @@ class Connection final : public WsStream::Observer, public std::enable_shared_fr
   void on_waiting() override { arm(); }
   void on_teardown() override;
 
+  // --- From the link.
+  void open_session(const SessionRequest& request) override;
+  void confirm_secret(const InstanceKey& key) override;
+  void close_session(const InstanceKey& key, bool for_good) override;
+  void post(std::function<void(Room&)> function) override;
+  Result<TimePoint> verify_token(const std::string& token) override;
+  std::uint64_t random() override;
+  void session_began(const std::string& sdk) override;
+  void report(const Error& error, bool from_peer) override;
+
  private:
-  void handle_event(ServerEvent event);
   void handle_text();
-  void release_topics(const std::vector<TopicId>& topics);
   // Says why as the session would, then closes.
   void refuse(CloseCode close_code, ErrorCode code, const std::string& detail);
   void begin_close(CloseCode code, const std::string& reason);
@@ -79,17 +90,14 @@ class Connection final : public WsStream::Observer, public std::enable_shared_fr
   const std::string peer_;
   Admission::Ticket ticket_;
   WsStream stream_;
-  std::optional<ServerSession> session_;
+  std::optional<Link> link_;
   std::vector<OutMessage> texts_;  // answers to text frames, at most one waits
-  // Subscriptions by topic, as the room counts them; it is told when one ends.
-  std::map<std::uint32_t, std::uint32_t> granted_;
 
   asio::steady_timer timer_;
   TimePoint armed_at_ = TimePoint::max();
   std::uint64_t timer_generation_ = 0;
   TimePoint session_deadline_ = TimePoint::max();
   TimePoint end_deadline_ = TimePoint::max();  // the connection ends then: handshake or close took too long
-  bool counted_ = false;                       // the home shard counts this session
   bool closing_ = false;
   bool finished_ = false;
   bool fault_logged_ = false;

@@ -26,12 +26,12 @@ struct TopicSpec {
 
 // How an action ended.
 struct ActionOutcome {
-  ActionStatus status = ActionStatus::kAccepted;
-  ErrorCode code = ErrorCode::kNone;    // kActionRefused or kActionMalformed unless accepted
-  std::string message;                  // why it was refused, for people
-  Bytes payload;                        // the game's answer to the client
-  std::vector<std::string> visible_in;  // topics whose next version shows the effect
-  bool wants_save = false;              // the shell saves, then calls on_saved, then answers
+  ActionStatus status = ActionStatus::kAccepted;  // or kRefused
+  ErrorCode code = ErrorCode::kNone;              // kActionRefused or kActionMalformed unless accepted
+  std::string message;                            // why it was refused, for people
+  Bytes payload;                                  // the game's answer to the client
+  std::vector<std::string> visible_in;            // topics whose next version shows the effect
+  bool wants_save = false;                        // the shell saves, then calls on_saved, then answers
 };
 
 class Game {

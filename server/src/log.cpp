@@ -158,14 +158,17 @@ Log::Log(const std::string& directory, bool debug) : impl_(std::make_unique<Impl
   impl_->logger->flush_on(spdlog::level::debug);
 }
 
+Log::Log() = default;
+
 Log::~Log() {
+  if (!impl_) return;
   for (std::size_t i = 0; i < impl_->rates.size(); ++i) {
     impl_->confess(static_cast<LogLevel>(i), impl_->rates[i].left_out);
   }
 }
 
 void Log::write(LogLevel level, const LogLine& line) {
-  if (!impl_->logger->should_log(to_spdlog(level))) return;
+  if (!impl_ || !impl_->logger->should_log(to_spdlog(level))) return;
   std::uint64_t left_out = 0;
   if (!impl_->admit(level, left_out)) return;
   impl_->confess(level, left_out);

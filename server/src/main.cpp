@@ -47,7 +47,9 @@ void announce(const Config& config, const AuthConfig& auth, std::uint16_t port) 
 
 // Runs until a signal, or not at all if the server cannot start. The exit status.
 int run(const Config& config, const AuthConfig& auth, Log& log, Game& game, std::unique_ptr<Store> store) {
-  const Limits limits;
+  Limits limits;
+  limits.max_sessions_per_user = config.max_sessions_per_user;
+  limits.session_linger = config.session_linger;
   const Page page(config.page_dir);
   asio::io_context io(1);
   // Before any thread begins, so that none of them gets the signals.

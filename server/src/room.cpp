@@ -4,19 +4,34 @@
 #include <chrono>
 #include <utility>
 
-#include "clock.h"
-
 namespace libsync::server {
+namespace {
+
+// When an action that was not executed may be sent again.
+constexpr Duration kRetryOverload = std::chrono::milliseconds(500);
+constexpr Duration kRetryStore = std::chrono::seconds(2);
+
+}  // namespace
 
 Room::Room(Game& game, Store& store, const Limits& limits, Log& log, const RoomConfig& config, Deliver deliver,
-           MakeRandom random, Saver::Post post)
+           MakeRandom random, Saver::Post post, Clocks clocks)
     : game_(game),
       limits_(limits),
       log_(log),
       config_(config),
       deliver_(std::move(deliver)),
       random_(std::move(random)),
-      saver_(store, std::move(post), [&game] { return game.save(); }),
+      clocks_(std::move(clocks)),
+      ledger_(limits, protocol::Id128(random_(), random_())),
+      saver_(
+          store, ledger_, std::move(post), [&game] { return game.save(); },
+          [this](const std::vector<ActionLedger::NowDurable>& all) {
+            for (const ActionLedger::NowDurable& durable : all) {
+              const Speaker* to = speaker(durable.key);
+              if (to != nullptr) tell(to->connection.shard, DurableAnswer{to->connection.connection, durable.sequence});
+            }
+            flush();
+          }),
       outbox_(config.n_shards) {}
 
 Result<bool> Room::start() {
@@ -124,7 +139,7 @@ void Room::add_topic(const TopicSpec& spec) {
 
 void Room::publish(Entry& entry) {
   Result<std::optional<TopicUpdate>> published =
-      entry.topic.publish(game_.snapshot(entry.topic.info().name), steady_now());
+      entry.topic.publish(game_.snapshot(entry.topic.info().name), clocks_.steady());
   if (!published) {
     if (!std::exchange(entry.too_big, true)) {
       log_.error("topic " + entry.topic.info().name + " stands still: " + published.error().detail,
@@ -197,90 +212,163 @@ void Room::release(std::uint32_t shard, TopicId topic) {
 
 // --- Actions -----------------------------------------------------------------------------------------------
 
-void Room::act(ConnectionRef from, const std::string& user, Sequence sequence, Bytes payload) {
+const Room::Speaker* Room::speaker(const InstanceKey& key) const {
+  const auto found = speakers_.find(key);
+  return found == speakers_.end() ? nullptr : &found->second;
+}
+
+void Room::open_instance(ConnectionRef from, const InstanceKey& key, std::uint64_t attempt,
+                         const InstanceClaim& claim) {
   if (stopped_) return;
-  Action action{from, user, sequence, std::move(payload)};
+  // From another shard, a connection that was replaced meanwhile: it has been told, or will be.
+  if (const Speaker* newer = speaker(key); newer != nullptr && newer->attempt > attempt) return;
+  InstanceAnswer answer_to{from.connection, ledger_.id(), ledger_.open(key, claim, clocks_.wall_ms())};
+  const Result<InstanceState> state = answer_to.state;
+  tell(from.shard, std::move(answer_to));
+  if (state) {
+    speakers_[key] = {from, attempt};
+    for (Sequence sequence = state->last_action; ledger_.find(key, sequence) != nullptr; --sequence.value) {
+      answer_in_time(key, sequence);
+    }
+  }
+  flush();
+}
+
+void Room::close_instance(ConnectionRef from, const InstanceKey& key) {
+  const Speaker* found = speaker(key);
+  if (found == nullptr || found->connection != from) return;
+  speakers_.erase(key);
+  ledger_.close(key);
+}
+
+void Room::confirm_actions(ConnectionRef from, const InstanceKey& key, Sequence sequence) {
+  const Speaker* found = speaker(key);
+  if (found != nullptr && found->connection == from) ledger_.confirm(key, sequence);
+}
+
+void Room::act(ConnectionRef from, const InstanceKey& key, ActionReceived received) {
+  if (stopped_) return;
+  Action action{from, key, std::move(received)};
   // Waiting ones keep their turn: an action never overtakes an earlier one of the same player.
   if (waiting_actions_.empty() && actions_this_tick_ < config_.max_actions_per_tick) {
     execute(action);
   } else if (waiting_actions_.size() < config_.max_waiting_actions) {
     waiting_actions_.push_back(std::move(action));
   } else {
-    protocol::ActionResultT result;
-    result.action_sequence = sequence.value;
-    result.status = ActionStatus::kFailed;
-    result.code = ErrorCode::kRateLimited;
-    result.message = "the server has more actions than it can execute";
-    tell(from.shard, ActionAnswer{from.connection, std::move(result)});
+    answer_failed(from, action.received.sequence,
+                  Error{ErrorCode::kRateLimited, "the server has more actions than it can execute"}, kRetryOverload);
   }
   flush();
 }
 
 void Room::execute(const Action& action) {
+  const auto& [from, key, received] = action;
+  const Speaker* found = speaker(key);
+  if (found == nullptr || found->connection != from) return;  // of a connection that was replaced
   ++actions_this_tick_;
-  ++stats_.actions;
-  ActionOutcome outcome = game_.on_action(action.user, action.payload);
-  protocol::ActionResultT result;
-  result.action_sequence = action.sequence.value;
-  result.status = outcome.status;
-  result.code = outcome.code;
-  result.message = std::move(outcome.message);
-  const auto* payload = reinterpret_cast<const std::uint8_t*>(outcome.payload.data());
-  result.payload.assign(payload, payload + outcome.payload.size());
-  if (outcome.status != ActionStatus::kAccepted) {
-    tell(action.from.shard, ActionAnswer{action.from.connection, std::move(result)});
-  } else if (outcome.wants_save) {
-    save_for(action.from, action.user, std::move(result), std::move(outcome.visible_in));
+  const std::uint64_t now_ms = clocks_.wall_ms();
+  const Result<ActionLedger::Verdict> verdict =
+      ledger_.decide(key, received.sequence, received.payload, received.is_withdrawn, now_ms);
+  if (!verdict) {
+    const bool is_store = verdict.error().code == ErrorCode::kStoreUnavailable;
+    return answer_failed(from, received.sequence, verdict.error(), is_store ? kRetryStore : kRetryOverload);
+  }
+  bool wants_save = false;
+  if (*verdict == ActionLedger::Verdict::kExecute) {
+    ++stats_.actions;
+    ActionOutcome outcome = game_.on_action(key.user, received.payload);
+    SYNC_ASSERT(outcome.status != ActionStatus::kFailed);
+    ExecutedAction executed;
+    executed.result.status = outcome.status;
+    executed.result.code = outcome.code;
+    executed.result.message = std::move(outcome.message);
+    const auto* payload = reinterpret_cast<const std::uint8_t*>(outcome.payload.data());
+    executed.result.payload.assign(payload, payload + outcome.payload.size());
+    executed.visible_in = std::move(outcome.visible_in);
+    ledger_.executed(key, received.sequence, received.payload, std::move(executed), now_ms);
+    wants_save = outcome.status == ActionStatus::kAccepted && outcome.wants_save;
+  }
+  if (wants_save) return save_for(key, received.sequence);
+  answer_in_time(key, received.sequence);
+}
+
+void Room::answer_in_time(const InstanceKey& key, Sequence sequence) {
+  if (saving_.contains({key, sequence})) return;
+  if (ledger_.find(key, sequence)->result.status == ActionStatus::kAccepted) {
+    accepted_.push_back({key, sequence});
   } else {
-    accepted_.push_back({action.from, std::move(result), std::move(outcome.visible_in)});
+    answer(key, sequence);
   }
 }
 
-void Room::save_for(ConnectionRef from, const std::string& user, protocol::ActionResultT result,
-                    std::vector<std::string> visible_in) {
-  // Shared, because a std::function must be copyable.
-  auto pending = std::make_shared<Accepted>(Accepted{from, std::move(result), std::move(visible_in)});
-  saver_.save([this, user, pending](bool durable) {
-    game_.on_saved(user, durable);
-    if (stopped_) return;
-    if (durable) {
-      pending->result.durable = true;
-      accepted_.push_back(std::move(*pending));
-      return;
-    }
-    protocol::ActionResultT failed;
-    failed.action_sequence = pending->result.action_sequence;
-    failed.status = ActionStatus::kFailed;
-    failed.code = ErrorCode::kStoreUnavailable;
-    failed.message = "the save did not reach the disk";
-    tell(pending->from.shard, ActionAnswer{pending->from.connection, std::move(failed)});
-    flush();
-    log_.error("a save failed", ErrorCode::kStoreUnavailable);
-  });
+void Room::answer_failed(ConnectionRef to, Sequence sequence, const Error& error, Duration retry_after) {
+  protocol::ActionResultT result;
+  result.action_sequence = sequence.value;
+  result.status = ActionStatus::kFailed;
+  result.code = error.code;
+  result.message = error.detail;
+  result.retry_after_ms = static_cast<std::uint32_t>(retry_after / std::chrono::milliseconds(1));
+  tell(to.shard, ActionAnswer{to.connection, std::move(result)});
+}
+
+// To whoever speaks for the instance now, which may be another connection than the one that sent the action.
+void Room::answer(const InstanceKey& key, Sequence sequence) {
+  const Speaker* to = speaker(key);
+  const ExecutedAction* executed = ledger_.find(key, sequence);
+  if (to == nullptr || executed == nullptr) return;
+  protocol::ActionResultT result = executed->result;
+  result.durable = ledger_.is_durable(key, sequence);
+  for (const std::string& name : executed->visible_in) {
+    const Entry* entry = find(name);
+    if (entry == nullptr) continue;
+    const Topic& topic = entry->topic;
+    auto version = std::make_unique<protocol::TopicVersionT>();
+    version->topic = topic.info().id.value;
+    version->epoch = topic.position().epoch.value;
+    version->version = topic.position().version.value;
+    result.visible_at.push_back(std::move(version));
+  }
+  tell(to->connection.shard, ActionAnswer{to->connection.connection, std::move(result)});
 }
 
 void Room::answer_accepted() {
-  for (Accepted& accepted : accepted_) {
-    for (const std::string& name : accepted.visible_in) {
-      const Entry* entry = find(name);
-      if (entry == nullptr) continue;
-      const Topic& topic = entry->topic;
-      auto version = std::make_unique<protocol::TopicVersionT>();
-      version->topic = topic.info().id.value;
-      version->epoch = topic.position().epoch.value;
-      version->version = topic.position().version.value;
-      accepted.result.visible_at.push_back(std::move(version));
+  for (const Unanswered& one : std::exchange(accepted_, {})) answer(one.key, one.sequence);
+}
+
+// The player wants to know when it is on disk, and nothing before.
+void Room::save_for(const InstanceKey& key, Sequence sequence) {
+  saving_.emplace(key, sequence);
+  saver_.save([this, key, sequence](bool durable) {
+    saving_.erase({key, sequence});
+    game_.on_saved(key.user, durable);
+    if (stopped_) return;
+    if (durable) {
+      accepted_.push_back({key, sequence});
+      return;
     }
-    tell(accepted.from.shard, ActionAnswer{accepted.from.connection, std::move(accepted.result)});
-  }
-  accepted_.clear();
+    // It is executed, and answered when a later save succeeds and it is sent again.
+    log_.error("a save failed", ErrorCode::kStoreUnavailable);
+    const Speaker* to = speaker(key);
+    if (to == nullptr) return;
+    answer_failed(to->connection, sequence, Error{ErrorCode::kStoreUnavailable, "the save did not reach the disk"},
+                  kRetryStore);
+    flush();
+  });
+}
+
+void Room::save_changes() {
+  saver_.save([this](bool durable) {
+    if (durable) return;
+    log_.error("a save failed", ErrorCode::kStoreUnavailable);
+    next_save_ = stats_.ticks + config_.ticks_after_failure;
+  });
 }
 
 // --- Time --------------------------------------------------------------------------------------------------
 
 void Room::tick() {
   if (stopped_) return;
-  const TimePoint started = steady_now();
+  const TimePoint started = clocks_.steady();
   ++stats_.ticks;
   actions_this_tick_ = 0;
   while (!waiting_actions_.empty() && actions_this_tick_ < config_.max_actions_per_tick) {
@@ -290,20 +378,19 @@ void Room::tick() {
   game_.tick();
   refresh_topics();
   forget_retired();
-  for (const Accepted& accepted : accepted_) {
-    for (const std::string& name : accepted.visible_in) {
+  for (const Unanswered& one : accepted_) {
+    const ExecutedAction* executed = ledger_.find(one.key, one.sequence);
+    if (executed == nullptr) continue;
+    for (const std::string& name : executed->visible_in) {
       if (Entry* entry = find(name)) entry->asked_for = true;
     }
   }
   publish_all();
   answer_accepted();
   flush();
-  if (config_.ticks_between_saves > 0 && stats_.ticks % config_.ticks_between_saves == 0 && !saver_.busy()) {
-    saver_.save([this](bool durable) {
-      if (!durable) log_.error("a save failed", ErrorCode::kStoreUnavailable);
-    });
-  }
-  const Duration taken = steady_now() - started;
+  const bool is_time = config_.ticks_between_saves > 0 && stats_.ticks % config_.ticks_between_saves == 0;
+  if ((is_time || ledger_.has_changes()) && !saver_.busy() && stats_.ticks >= next_save_) save_changes();
+  const Duration taken = clocks_.steady() - started;
   stats_.tick_us_max = std::max(stats_.tick_us_max, static_cast<std::uint64_t>(taken.count()));
 }
 
@@ -315,7 +402,7 @@ void Room::stop(Saver::Done done) {
     if (position.version == Version{}) continue;
     topics[name] = encode_saved_topic(position.epoch, position.version, entry->topic.snapshot()->bytes());
   }
-  saver_.save_clean(topics, std::move(done));
+  saver_.save_clean(std::move(topics), std::move(done));
 }
 
 RoomStats Room::take_stats() {

@@ -3,6 +3,11 @@
 // Everything here runs on the game thread, one call at a time; room_thread.h is that thread. What the room has to say
 // to a shard goes out in one order (messages.h), so a client is never told of a subscription before the shard has the
 // topic's state, and misses no step after it.
+//
+// What actions do is decided by the ledger (libsync/action_ledger.h): an instance's actions are executed in their
+// order, each once. A connection speaks for its instance from open_instance() until close_instance() or the
+// open_instance() of a newer one; what others send for it is dropped, and what is to be said goes to the one that
+// speaks.
 #pragma once
 
 #include <array>
@@ -11,12 +16,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "clock.h"
 #include "game.h"
+#include "libsync/action_ledger.h"
 #include "libsync/limits.h"
+#include "libsync/server_session.h"
 #include "libsync/topic.h"
 #include "log.h"
 #include "messages.h"
@@ -34,8 +43,10 @@ struct RoomConfig {
   // How long, in ticks, a topic that is gone is kept with its history, and how many at most.
   std::uint64_t ticks_until_forgotten = 1200;
   std::size_t max_retired_topics = 1000;
-  // Saves of the room's own accord, in ticks; 0: none.
+  // Saves of the room's own accord, in ticks; 0: none. What actions did is saved with the tick that follows them.
   std::uint64_t ticks_between_saves = 600;
+  // After a save that failed: ticks until the next one.
+  std::uint64_t ticks_after_failure = 10;
 };
 
 class Room {
@@ -43,9 +54,9 @@ class Room {
   using Deliver = std::function<void(std::uint32_t shard, std::vector<RoomMessage> messages)>;
   using MakeRandom = std::function<std::uint64_t()>;
 
-  // Requires: game, store, limits and log outlive the room. `random`: for epochs.
+  // Requires: game, store, limits and log outlive the room. `random`: for epochs and the ledger's identity.
   Room(Game& game, Store& store, const Limits& limits, Log& log, const RoomConfig& config, Deliver deliver,
-       MakeRandom random, Saver::Post post);
+       MakeRandom random, Saver::Post post, Clocks clocks = {});
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
 
@@ -61,8 +72,15 @@ class Room {
   void subscribe(ConnectionRef from, const std::string& user, const std::string& name);
   // A subscription that was granted has ended. Requires: once for each.
   void release(std::uint32_t shard, TopicId topic);
-  // Answers with an ActionAnswer, at once or after the next publish.
-  void act(ConnectionRef from, const std::string& user, Sequence sequence, Bytes payload);
+  // A connection begins to speak for its client instance; `attempt` as in its Hello. Answers with an InstanceAnswer,
+  // then the results that the client has not confirmed. No answer where a newer connection speaks already.
+  void open_instance(ConnectionRef from, const InstanceKey& key, std::uint64_t attempt, const InstanceClaim& claim);
+  // Nothing happens if another connection speaks for it.
+  void close_instance(ConnectionRef from, const InstanceKey& key);
+  // Answers with an ActionAnswer, at once or after the next publish, and later with a DurableAnswer.
+  void act(ConnectionRef from, const InstanceKey& key, ActionReceived action);
+  // The client needs the results up to here no more.
+  void confirm_actions(ConnectionRef from, const InstanceKey& key, Sequence sequence);
 
   // One step of the game, then everything that changed is published.
   void tick();
@@ -90,17 +108,20 @@ class Room {
     bool too_big = false;                      // said so in the log
     TopicStats stats;
   };
+  // A client instance that is connected.
+  struct Speaker {
+    ConnectionRef connection;
+    std::uint64_t attempt = 0;
+  };
   struct Action {
     ConnectionRef from;
-    std::string user;
-    Sequence sequence;
-    Bytes payload;
+    InstanceKey key;
+    ActionReceived received;
   };
-  // An accepted action, waiting for the versions that show it.
-  struct Accepted {
-    ConnectionRef from;
-    protocol::ActionResultT result;
-    std::vector<std::string> visible_in;
+  // An accepted action whose result waits for the versions that show it.
+  struct Unanswered {
+    InstanceKey key;
+    Sequence sequence;
   };
 
   void refresh_topics();
@@ -111,9 +132,14 @@ class Room {
   Entry* find(const std::string& name);
   void publish(Entry& entry);
   void publish_all();
+  const Speaker* speaker(const InstanceKey& key) const;
   void execute(const Action& action);
-  void save_for(ConnectionRef from, const std::string& user, protocol::ActionResultT result,
-                std::vector<std::string> visible_in);
+  void answer(const InstanceKey& key, Sequence sequence);
+  // Sends the result of an executed action now, or when there is a version that shows it.
+  void answer_in_time(const InstanceKey& key, Sequence sequence);
+  void answer_failed(ConnectionRef to, Sequence sequence, const Error& error, Duration retry_after);
+  void save_for(const InstanceKey& key, Sequence sequence);
+  void save_changes();
   void answer_accepted();
   void refuse_subscription(ConnectionRef from, const std::string& name, ErrorCode code, const std::string& message);
   void tell(std::uint32_t shard, RoomMessage message) { outbox_[shard].push_back(std::move(message)); }
@@ -125,7 +151,10 @@ class Room {
   const RoomConfig config_;
   Deliver deliver_;
   MakeRandom random_;
+  const Clocks clocks_;
+  ActionLedger ledger_;
   Saver saver_;
+  std::uint64_t next_save_ = 0;  // tick, after one that failed
   bool stopped_ = false;
 
   std::unordered_map<std::string, std::unique_ptr<Entry>> topics_;
@@ -138,9 +167,11 @@ class Room {
   std::uint64_t round_ = 0;
 
   std::size_t actions_this_tick_ = 0;
+  std::map<InstanceKey, Speaker> speakers_;
   std::deque<Action> waiting_actions_;
-  std::vector<Accepted> accepted_;
-  std::vector<std::vector<RoomMessage>> outbox_;  // [n_shards]
+  std::vector<Unanswered> accepted_;
+  std::set<std::pair<InstanceKey, Sequence>> saving_;  // answered when they are on disk
+  std::vector<std::vector<RoomMessage>> outbox_;       // [n_shards]
   RoomStats stats_;
 };
 

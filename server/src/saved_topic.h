@@ -1,6 +1,7 @@
 // saved_topic.h: the shell's own records in the store, beside the game's.
 //
 //   game/<key>     the game's records, their keys prefixed
+//   ledger/<key>   what clients had executed, see libsync/action_ledger.h
 //   topic/<name>   epoch, version and snapshot of a topic at a clean stop
 //   meta/clean     there if the last stop was clean: every version that was ever sent is older than or equal to the
 //                  saved one, so its epoch goes on. Removed durably at start, before anything is sent.
@@ -16,6 +17,7 @@
 namespace libsync::server {
 
 inline constexpr std::string_view kGamePrefix = "game/";
+inline constexpr std::string_view kLedgerPrefix = "ledger/";
 inline constexpr std::string_view kTopicPrefix = "topic/";
 inline constexpr std::string_view kCleanKey = "meta/clean";
 

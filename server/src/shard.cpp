@@ -27,7 +27,11 @@ std::string to_text(const asio::ip::tcp::endpoint& endpoint) {
 }  // namespace
 
 Shard::Shard(std::uint32_t index, const ServerContext& context)
-    : index_(index), context_(context), broadcaster_(context.limits) {}
+    : index_(index),
+      context_(context),
+      broadcaster_(context.limits),
+      home_(context.limits, *this, context.config.shards),
+      home_timer_(io_) {}
 
 Shard::~Shard() {
   // Handlers that never ran hold connections until io_ goes, which is after the broadcaster.
@@ -132,28 +136,53 @@ void Shard::pump_ready() {
 
 // --- As a home ---------------------------------------------------------------------------------------------
 
-void Shard::acquire(const std::string& user, ConnectionRef from) {
-  std::uint32_t& sessions = sessions_of_[user];
-  const bool admitted = sessions < context_.config.max_sessions_per_user;
-  if (admitted && ++sessions == 1) {
-    context_.room.post([user](Room& room) { room.join(user); });
-  }
-  Shard& origin = *context_.shards[from.shard];
-  // After join() was posted: what the connection asks of the room comes later.
-  origin.post([&origin, user, from, admitted] {
-    const auto found = origin.connections_.find(from.connection);
-    if (found != origin.connections_.end()) return found->second->registered(admitted);
-    if (!admitted) return;
-    Shard& home = origin.context_.home_of(user);
-    home.post([&home, user] { home.release(user); });
+void Shard::home_open(const SessionRequest& request) {
+  home_.open(steady_now(), request);
+  arm_home();
+}
+
+void Shard::home_close(const InstanceKey& key, ConnectionNumber connection, bool for_good) {
+  home_.close(steady_now(), key, connection, for_good);
+  arm_home();
+}
+
+// Sessions linger equally long, so the first to end is the first that was closed: the timer never has to be set
+// earlier.
+void Shard::arm_home() {
+  if (home_armed_at_ != TimePoint::max() || home_.next_deadline() == TimePoint::max()) return;
+  home_armed_at_ = home_.next_deadline();
+  home_timer_.expires_at(to_steady(home_armed_at_));
+  home_timer_.async_wait([this](const error_code& error) {
+    if (error) return;
+    home_armed_at_ = TimePoint::max();
+    home_.handle_timeout(steady_now());
+    arm_home();
   });
 }
 
-void Shard::release(const std::string& user) {
-  const auto found = sessions_of_.find(user);
-  SYNC_ASSERT(found != sessions_of_.end());
-  if (--found->second > 0) return;
-  sessions_of_.erase(found);
+template <typename Function>
+void Shard::post_to(ConnectionRef to, Function function) {
+  Shard& shard = *context_.shards[to.shard];
+  shard.post([&shard, id = to.connection, function = std::move(function)] {
+    const auto found = shard.connections_.find(id);
+    // A connection that is gone has told its home, which hears of it after this.
+    if (found != shard.connections_.end()) function(*std::shared_ptr(found->second));
+  });
+}
+
+void Shard::grant(ConnectionRef to, const Result<SessionGrant>& grant) {
+  post_to(to, [grant](Connection& connection) { connection.granted(grant); });
+}
+
+void Shard::end_connection(ConnectionRef connection, ErrorCode why) {
+  post_to(connection, [why](Connection& replaced) { replaced.end_session(why); });
+}
+
+void Shard::join(const std::string& user) {
+  context_.room.post([user](Room& room) { room.join(user); });
+}
+
+void Shard::leave(const std::string& user) {
   context_.room.post([user](Room& room) { room.leave(user); });
 }
 

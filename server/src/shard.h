@@ -1,11 +1,11 @@
 // shard.h: one thread with its connections. Nothing here is locked; other threads post.
 //
-// A shard is also the home of some users (by a hash of the name): it alone counts their sessions, so that caps are
-// exact and a user joins the game once, wherever the connections are.
+// A shard is also the home of some users, see home.h.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +19,7 @@
 #include "any_stream.h"
 #include "auth.h"
 #include "config.h"
+#include "home.h"
 #include "libsync/broadcaster.h"
 #include "libsync/limits.h"
 #include "libsync/server_session.h"
@@ -52,10 +53,10 @@ struct ServerContext {
   Shard& home_of(std::string_view user) const { return *shards[std::hash<std::string_view>{}(user) % shards.size()]; }
 };
 
-class Shard {
+class Shard final : public Home::Ports {
  public:
   Shard(std::uint32_t index, const ServerContext& context);
-  ~Shard();
+  ~Shard() override;
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -89,9 +90,14 @@ class Shard {
   // What the room says.
   void deliver(std::vector<RoomMessage> messages);
 
-  // As the home of `user`: counts a session, and tells the connection whether it may begin.
-  void acquire(const std::string& user, ConnectionRef from);
-  void release(const std::string& user);
+  // --- As a home.
+  Home& home() { return home_; }
+  void home_open(const SessionRequest& request);
+  void home_close(const InstanceKey& key, ConnectionNumber connection, bool for_good);
+  void grant(ConnectionRef to, const Result<SessionGrant>& grant) override;
+  void end_connection(ConnectionRef connection, ErrorCode why) override;
+  void join(const std::string& user) override;
+  void leave(const std::string& user) override;
 
   void stop_listening();
   // Stops accepting and tells everybody to come back later; `drained` runs once when the last connection has gone.
@@ -102,10 +108,14 @@ class Shard {
 
   ShardStats stats() const;
   // Users with sessions whose home this is.
-  std::size_t user_count() const { return sessions_of_.size(); }
+  std::size_t user_count() const { return home_.user_count(); }
 
  private:
   void pump_ready();
+  void arm_home();
+  // Runs `function(Connection&)` on its shard, if it is still there.
+  template <typename Function>
+  void post_to(ConnectionRef to, Function function);
   void check_drained();
 
   const std::uint32_t index_;
@@ -116,8 +126,10 @@ class Shard {
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::shared_ptr<HttpSession>> http_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
-  std::unordered_map<std::string, std::uint32_t> sessions_of_;  // of the users whose home this is
-  std::size_t refusals_ = 0;                                    // connections kept only to be told 503
+  Home home_;
+  asio::steady_timer home_timer_;
+  TimePoint home_armed_at_ = TimePoint::max();
+  std::size_t refusals_ = 0;  // connections kept only to be told 503
   std::function<void()> drained_;
   bool told_drained_ = false;
   ShardStats ended_;  // what sessions that ended had sent

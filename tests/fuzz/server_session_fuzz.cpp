@@ -37,6 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } else {
           session.reject_subscription(now, request->name, ErrorCode::kUnknownTopic, "no such topic");
         }
+      } else if (std::holds_alternative<HelloReceived>(*event)) {
+        session.welcome(now, {});
+      } else if (std::holds_alternative<TokenOffered>(*event)) {
+        session.renew_token(now, now + std::chrono::seconds(5));
       } else if (const auto* action = std::get_if<ActionReceived>(event)) {
         protocol::ActionResultT result;
         result.action_sequence = action->sequence.value;

@@ -13,7 +13,7 @@ let server: ServerProcess;
 let witness: Witness;
 
 beforeAll(async () => {
-  server = await ServerProcess.start({ dev: true });
+  server = await ServerProcess.start({ dev: true, args: ["--session-linger", "1"] });
   witness = await Witness.start(server);
 });
 
@@ -53,7 +53,10 @@ describe("exhaustion: 500 connections that vanish", () => {
       const peer = await Peer.open(server.port, server.token(`ghost${i % 100}`));
       // At every stage of a session's life.
       if (i % 5 > 0) peer.send(wire.Message.Hello, hello());
-      if (i % 5 > 1) peer.subscribe("world", `player/ghost${i % 100}`);
+      if (i % 5 > 1) {
+        await peer.message(wire.WelcomeT);
+        peer.subscribe("world", `player/ghost${i % 100}`);
+      }
       if (i % 5 > 2) await peer.topic("world");
       if (i % 5 > 3) peer.sendBytes(new Uint8Array(100));
       if (i % 2 === 0) peer.raw.reset();
@@ -174,6 +177,7 @@ describe("exhaustion: a crowd", () => {
     const peers = await Promise.all(
       Array.from({ length: 10 }, () => Peer.open(capped.port, capped.token("tabs"))),
     );
+    for (const peer of peers) peer.send(wire.Message.Hello, hello());
     raws = raws.concat(peers.map((peer) => peer.raw));
     const refused: Peer[] = [];
     await until("two refusals", () => {

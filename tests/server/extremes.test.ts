@@ -158,7 +158,7 @@ test("extremes: sessions spoiled at random places end or go on, and the server d
   const kSessions = kFull ? 5_000 : 400;
   const seed = Number(process.env["LIBSYNC_TEST_SEED"] ?? 1);
   const random = makeRandom(seed);
-  const server = await start({ args: ["--bodies", "100"] });
+  const server = await start({ args: ["--bodies", "100", "--session-linger", "1"] });
   const witness = await witnessOf(server);
   const idle = await server.stats();
   let closed = 0;

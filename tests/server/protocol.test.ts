@@ -71,10 +71,10 @@ describe.concurrent("protocol: a session", () => {
     const peer = await Peer.open(server.port, server.token("resumer"));
     peers.push(peer);
     const resume = new wire.SessionResumeT(new wire.Id128T(1n, 2n), [1, 2, 3], 5n);
-    peer.send(wire.Message.Hello, hello({ resume, isNew: false }));
+    peer.send(wire.Message.Hello, hello({ resume }));
     const welcome = await peer.message(wire.WelcomeT);
     expect(welcome.outcome).toBe(wire.SessionOutcome.kFresh);
-    expect(welcome.freshReason).not.toBe(wire.FreshReason.kNotAsked);
+    expect(welcome.freshReason).toBe(wire.FreshReason.kUnknownSession);
   });
 
   test("of two connections has two identities", async () => {
@@ -408,7 +408,7 @@ describe.concurrent("protocol: an action", () => {
       status: wire.ActionStatus.kAccepted,
     });
     send(1n);
-    expect((await peer.message(wire.ActionResultT)).code).toBe(ErrorCode.kActionSequence);
+    expect((await peer.message(wire.ActionResultT)).code).toBe(ErrorCode.kActionConflict);
     peer.subscribe("world");
     const { snapshot } = await peer.topic("world");
     expect(bodyNames(readWorld(snapshot.bytes))).not.toContain("JUMPED");

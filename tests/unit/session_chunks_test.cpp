@@ -161,6 +161,7 @@ TEST_CASE("chunk diff: nothing is sent until the client has answered, and patche
       ServerOutput output = connection.server->poll_output(returned.world.now);
       if (std::holds_alternative<Deadline>(output)) break;
       if (auto* event = std::get_if<ServerEvent>(&output)) {
+        if (std::holds_alternative<HelloReceived>(*event)) connection.server->welcome(returned.world.now, {});
         if (auto* request = std::get_if<SubscribeRequested>(event))
           connection.server->accept_subscription(returned.world.now, request->name, TopicId{1});
       } else if (auto* transmit = std::get_if<Transmit>(&output)) {
@@ -190,6 +191,7 @@ TEST_CASE("chunk diff: a client that wants none gets the state whole") {
     }
     ServerOutput answer = connection.server->poll_output(returned.world.now);
     if (auto* event = std::get_if<ServerEvent>(&answer)) {
+      if (std::holds_alternative<HelloReceived>(*event)) connection.server->welcome(returned.world.now, {});
       if (auto* request = std::get_if<SubscribeRequested>(event))
         connection.server->accept_subscription(returned.world.now, request->name, TopicId{1});
     } else if (auto* transmit = std::get_if<Transmit>(&answer)) {
@@ -220,6 +222,7 @@ TEST_CASE("chunk diff: a new epoch is answered by whoever holds something, and s
         connection.server->handle_frame(world.now, *transmit->message);
       ServerOutput answer = connection.server->poll_output(world.now);
       if (auto* event = std::get_if<ServerEvent>(&answer)) {
+        if (std::holds_alternative<HelloReceived>(*event)) connection.server->welcome(world.now, {});
         if (auto* request = std::get_if<SubscribeRequested>(event))
           connection.server->accept_subscription(world.now, request->name, TopicId{1});
       } else if (auto* transmit = std::get_if<Transmit>(&answer)) {

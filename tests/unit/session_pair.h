@@ -108,7 +108,8 @@ class World {
   std::vector<std::unique_ptr<Topic>> topics;
   std::vector<std::unique_ptr<Connection>> connections;
   TimePoint now = TimePoint(std::chrono::seconds(1000));
-  bool auto_answer = true;
+  bool auto_answer = true;  // Hellos and actions
+  WelcomeInfo welcome;
 
  private:
   bool step(Connection& connection) {
@@ -165,7 +166,9 @@ class World {
   }
 
   void handle(Connection& connection, const ServerEvent& event) {
-    if (const auto* request = std::get_if<SubscribeRequested>(&event)) {
+    if (std::holds_alternative<HelloReceived>(event)) {
+      if (auto_answer) connection.server->welcome(now, welcome);
+    } else if (const auto* request = std::get_if<SubscribeRequested>(&event)) {
       for (const auto& topic : topics) {
         if (topic->info().name != request->name) continue;
         if (topic->position().version.value == 0) break;

@@ -1,39 +1,32 @@
-// connect: session + transport + timers + backoff. Everything an application needs hangs on the client it returns.
+// connect: what an application needs hangs on the client it returns. connection.ts makes its connections,
+// client-actions.ts keeps its actions; here are its topics, counters and errors.
 
 import { Backoff, type BackoffOptions } from "./backoff.js";
+import { ClientActions } from "./client-actions.js";
+import { type ClientStorage, memoryStorage } from "./client-store.js";
+import { Connection } from "./connection.js";
 import { SyncError } from "./errors.js";
-import { initHash } from "./fingerprint.js";
-import { kDefaultLimits, type ServerLimits } from "./limits.js";
+import { kDefaultLimits } from "./limits.js";
 import type { ReuseBytes } from "./patch-context.js";
-import { kPlatformTimers, logError, onNetworkBack, randomId, type Timers } from "./platform.js";
+import { kPlatformTimers, logError, onWake, randomId, type Timers } from "./platform.js";
+import { ActionPromises } from "./sent-action.js";
 import { ClientSession } from "./session.js";
 import type { SessionEvent } from "./session-output.js";
 import { Store } from "./store.js";
 import { type AnyTopic, TopicStore } from "./topic.js";
-import {
-  type OpenTransport,
-  type Transport,
-  type WebSocketFactory,
-  webSocketTransport,
-} from "./transport.js";
+import { type OpenTransport, type WebSocketFactory, webSocketTransport } from "./transport.js";
 import type {
-  ActionResult,
   ClientStats,
   ConnectionState,
   ReadableStore,
   RemoveListener,
+  SentAction,
   Topic,
   TopicReader,
   UpdateInfo,
 } from "./types.js";
 import { kSdkVersion } from "./version.js";
 
-/** Time for getToken and the WebSocket handshake together. */
-const kConnectTimeoutMs = 20_000;
-/** Longer timers run out at once in every platform. */
-const kMaxTimerMs = 0x7fff_ffff;
-/** Refused upgrades in a row (HTTP 401 or 403), each with a new token, after which the client gives up. */
-const kMaxRefusals = 2;
 /** Where updates are counted by their kind. */
 const kCounters = { patch: "patches", full: "fulls", chunkDiff: "chunkDiffs" } as const;
 const kClosed = new SyncError("kClosed", "the client is closed");
@@ -41,10 +34,15 @@ const kClosed = new SyncError("kClosed", "the client is closed");
 export interface ConnectOptions {
   /** Address of the server, such as `wss://example.org/api/ws`. */
   readonly url: string;
-  /** The token (JWT), asked for before each attempt. Default: none. */
+  /** The token (JWT), asked for before each attempt, and before the present one expires. Default: none. */
   readonly getToken?: () => string | Promise<string>;
   /** Written by libsync-generate; the server refuses a client of another schema. Default: not checked. */
   readonly schemaFingerprint?: bigint;
+  /**
+   * Where the client keeps who it is and the actions that have not ended; with one that outlives the process they are
+   * executed although it ends. Default: memory.
+   */
+  readonly storage?: ClientStorage;
   /** WebSocket class or function; needed on Node before 22. Default: the platform's. */
   readonly webSocket?: WebSocketFactory;
   /** Attempts in a row without success, after which the client fails. Default: Infinity. */
@@ -82,17 +80,25 @@ export interface Client {
    */
   topic<T>(name: string, read: TopicReader<T>, options?: TopicOptions): Topic<T>;
   /**
-   * Has an action executed, at most once. While there is no connection it waits for the next one. `payload` is copied.
-   * Rejects with SyncError: kConnectionLost (it was sent and its outcome is unknown); kTooManyActions,
-   * kMessageTooBig, kClosed, or what made the client fail (it was not executed).
+   * Has an action executed, once, after those before it. It is kept over lost connections, and while there is none; what
+   * SentAction tells of it. `payload` is copied. Never throws.
    */
-  act(payload: Uint8Array): Promise<ActionResult>;
+  act(payload: Uint8Array): SentAction;
+  /** The actions in the storage that earlier processes left; they are sent, too. */
+  restoredActions(): Promise<readonly SentAction[]>;
   stats(): ClientStats;
-  /** Cuts the connection, if there is one, and makes a new one at once. Also starts a failed client again. */
+  /** Cuts the connection, if there is one, and makes a new one at once. Also starts a suspended or failed client again. */
   reconnect(): void;
-  /** Ends the client for good. */
+  /** Cuts the connection and makes no other until `reconnect` or `wake`. The server keeps the session for a while. */
+  suspend(): void;
+  /**
+   * Waits no longer for the next attempt, ends `suspend`, and finds out whether the connection is still there. The client
+   * does the first and the last by itself where the platform says that the network is back or the page is seen again.
+   */
+  wake(): void;
+  /** Says goodbye and ends the client for good. Actions in a storage that outlives it are left to the next one. */
   close(): void;
-  /** Hears of what no call returns: refused topics, lost connections, resyncs, listeners that throw. */
+  /** Hears of what no call returns: refused topics, lost connections, resyncs, a storage that fails, listeners that throw. */
   onError(listener: (error: SyncError) => void): RemoveListener;
 }
 
@@ -101,22 +107,15 @@ export function connect(options: ConnectOptions): Client {
   return new ConnectedClient(options, webSocketTransport(options.webSocket));
 }
 
-interface PendingAction {
-  readonly resolve: (result: ActionResult) => void;
-  readonly reject: (error: SyncError) => void;
-}
-
 class ConnectedClient implements Client {
-  readonly #options: ConnectOptions;
-  readonly #openTransport: OpenTransport;
   readonly #timers: Timers;
-  readonly #backoff: Backoff;
   readonly #session: ClientSession;
+  readonly #actions: ClientActions;
+  readonly #connection: Connection;
   readonly #state: Store<ConnectionState>;
   readonly #topics = new Map<string, AnyTopic>();
-  readonly #pendingActions = new Map<number, PendingAction>();
   readonly #errorListeners = new Set<{ readonly call: (error: SyncError) => void }>();
-  readonly #stopWaitingForNetwork: () => void;
+  readonly #stopListening: () => void;
 
   #stats: { -readonly [K in keyof ClientStats]: ClientStats[K] } = {
     updates: 0,
@@ -130,34 +129,48 @@ class ConnectedClient implements Client {
     reconnects: 0,
     rttMs: undefined,
   };
-  #transport: Transport | undefined;
-  /** Number of the present attempt; what an earlier one still calls back is ignored. */
-  #attempt = 0;
-  #timer: unknown;
-  #isPumping = false;
   #isClosed = false;
-  #isSwitching = false;
-  #refusals = 0;
-  #welcomedAtMs: number | undefined;
   #wasWelcomed = false;
-  #serverLimits: ServerLimits | undefined;
 
   constructor(options: ConnectOptions, openTransport: OpenTransport) {
-    this.#options = options;
-    this.#openTransport = openTransport;
+    const random = options.random ?? Math.random;
+    const limits = {
+      ...kDefaultLimits,
+      maxSnapshotBytes: options.maxSnapshotBytes ?? kDefaultLimits.maxSnapshotBytes,
+    };
+    const report = (error: SyncError) => this.#report(error);
     this.#timers = options.timers ?? kPlatformTimers;
-    this.#backoff = new Backoff(options.backoff ?? {}, options.random ?? Math.random);
     this.#state = new Store<ConnectionState>({ state: "idle" }, (error) => this.#reportThrown(error));
-    this.#session = new ClientSession({
+    this.#actions = new ClientActions({
+      storage: options.storage ?? memoryStorage(),
+      timers: this.#timers,
+      limits,
       makeInstance: randomId,
+      onChange: () => this.#connection.pump(),
+      report,
+    });
+    this.#session = new ClientSession({
       schemaFingerprint: options.schemaFingerprint ?? 0n,
       sdk: `libsync-ts/${kSdkVersion}`,
-      limits: { maxSnapshotBytes: options.maxSnapshotBytes ?? kDefaultLimits.maxSnapshotBytes },
+      limits,
+      actions: this.#actions,
     });
-    this.#stopWaitingForNetwork = onNetworkBack(() => {
-      if (this.#state.getSnapshot().state === "reconnecting") this.#startAttempt();
+    this.#connection = new Connection({
+      url: options.url,
+      getToken: options.getToken,
+      maxRetries: options.maxRetries ?? Number.POSITIVE_INFINITY,
+      openTransport,
+      timers: this.#timers,
+      backoff: new Backoff(options.backoff ?? {}, random),
+      random,
+      session: this.#session,
+      actions: this.#actions,
+      state: this.#state,
+      onEvent: (event) => this.#handleEvent(event),
+      report,
     });
-    this.#startAttempt();
+    this.#stopListening = onWake(() => this.#connection.wake(false));
+    this.#connection.start();
   }
 
   get connection(): ReadableStore<ConnectionState> {
@@ -175,19 +188,21 @@ class ConnectedClient implements Client {
       });
       this.#topics.set(name, topic);
     }
-    this.#pump();
+    this.#connection.pump();
     return topic;
   }
 
-  act(payload: Uint8Array): Promise<ActionResult> {
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) throw kClosed;
-      const state = this.#state.getSnapshot();
-      if (state.state === "failed") throw state.error;
-      const id = this.#session.act(payload.slice());
-      this.#pendingActions.set(id, { resolve, reject });
-      this.#pump();
-    });
+  act(payload: Uint8Array): SentAction {
+    const { maxPayloadBytes } = this.#session;
+    if (payload.length <= maxPayloadBytes) return this.#actions.act(payload.slice());
+    const refused = new ActionPromises();
+    const detail = `an action of ${payload.length} bytes, the limit is ${maxPayloadBytes}`;
+    refused.lose(new SyncError("kMessageTooBig", detail));
+    return refused;
+  }
+
+  restoredActions(): Promise<readonly SentAction[]> {
+    return this.#actions.restored();
   }
 
   stats(): ClientStats {
@@ -195,30 +210,23 @@ class ConnectedClient implements Client {
   }
 
   reconnect(): void {
-    if (this.#isClosed) return;
-    this.#backoff.reset();
-    this.#refusals = 0;
-    if (this.#session.isOpen) {
-      this.#isSwitching = true;
-      this.#session.close(new SyncError("kConnectionLost", "the application asked to reconnect"), true);
-      this.#pump();
-    } else {
-      this.#dropTransport("reconnect");
-      this.#startAttempt();
-    }
+    this.#connection.reconnect();
+  }
+
+  suspend(): void {
+    this.#connection.suspend();
+  }
+
+  wake(): void {
+    this.#connection.wake(true);
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#stopWaitingForNetwork();
-    this.#session.close(kClosed, false);
-    this.#session.abandonActions(kClosed);
-    this.#pump();
-    this.#attempt += 1;
-    this.#dropTransport("closed");
-    this.#setTimer(Number.POSITIVE_INFINITY, () => undefined);
-    this.#state.set({ state: "idle" });
+    this.#stopListening();
+    this.#actions.close();
+    this.#connection.close();
   }
 
   onError(listener: (error: SyncError) => void): RemoveListener {
@@ -229,188 +237,13 @@ class ConnectedClient implements Client {
     };
   }
 
-  // --- Connecting ------------------------------------------------------------------------------------------
-
-  #startAttempt(): void {
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    this.#state.set({ state: "connecting", attempt: this.#backoff.failures + 1 });
-    if (attempt !== this.#attempt) return; // a listener decided otherwise
-    this.#setTimer(this.#timers.now() + kConnectTimeoutMs, () => {
-      this.#dropTransport("timeout");
-      this.#attemptFailed(new SyncError("kConnectFailed", `no connection within ${kConnectTimeoutMs} ms`));
-    });
-    this.#openConnection(attempt).catch((error: unknown) => {
-      if (attempt !== this.#attempt) return;
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#attemptFailed(new SyncError("kConnectFailed", detail, { cause: error }));
-    });
-  }
-
-  async #openConnection(attempt: number): Promise<void> {
-    await initHash();
-    const token = (await this.#options.getToken?.()) ?? "";
-    if (attempt !== this.#attempt) return;
-    let isOpen = false;
-    this.#transport = this.#openTransport(this.#options.url, token, {
-      onOpen: () => {
-        if (attempt !== this.#attempt) return;
-        isOpen = true;
-        this.#refusals = 0;
-        this.#session.handleOpen(this.#timers.now());
-        this.#pump();
-      },
-      onFrame: (bytes) => {
-        if (attempt !== this.#attempt) return;
-        this.#session.handleFrame(this.#timers.now(), bytes);
-        this.#pump();
-      },
-      onText: (text) => {
-        if (attempt !== this.#attempt) return;
-        this.#session.handleText(text);
-        this.#pump();
-      },
-      onClosed: (code, reason, httpStatus) => {
-        if (attempt !== this.#attempt) return;
-        this.#transport = undefined;
-        if (isOpen) {
-          this.#session.handleClosed(code);
-          this.#pump();
-        } else {
-          this.#upgradeRefused(code, reason, httpStatus);
-        }
-      },
-    });
-  }
-
-  #upgradeRefused(code: number, reason: string, httpStatus: number | undefined): void {
-    const isForbidden = httpStatus === 401 || httpStatus === 403;
-    this.#refusals = isForbidden ? this.#refusals + 1 : 0;
-    const detail =
-      httpStatus === undefined
-        ? `no connection to ${this.#options.url}${reason === "" ? "" : `: ${reason}`}`
-        : `the server answered HTTP ${httpStatus} instead of an upgrade`;
-    const error = new SyncError(isForbidden ? "kUnauthenticated" : "kConnectFailed", detail, {
-      closeCode: code,
-    });
-    if (this.#refusals >= kMaxRefusals) this.#giveUp(error);
-    else this.#attemptFailed(error);
-  }
-
-  #attemptFailed(error: SyncError): void {
-    this.#connectAgain(error, 0);
-  }
-
-  #connectAgain(error: SyncError, retryAfterMs: number): void {
-    this.#attempt += 1;
-    const nowMs = this.#timers.now();
-    const liveMs = this.#welcomedAtMs === undefined ? 0 : nowMs - this.#welcomedAtMs;
-    this.#welcomedAtMs = undefined;
-    if (this.#isSwitching) {
-      this.#isSwitching = false;
-      this.#startAttempt();
-      return;
-    }
-    const reconnectWindowMs = this.#serverLimits?.reconnectWindowMs ?? 0;
-    const delayMs = this.#backoff.nextDelayMs({ liveMs, reconnectWindowMs, retryAfterMs });
-    const { failures } = this.#backoff;
-    if (Math.max(failures, 1) > (this.#options.maxRetries ?? Number.POSITIVE_INFINITY)) {
-      this.#giveUp(error);
-      return;
-    }
-    const retryAtMs = nowMs + delayMs;
-    const attempt = this.#attempt;
-    this.#setTimer(retryAtMs, () => this.#startAttempt());
-    this.#state.set({ state: "reconnecting", retryAtMs, attempt: failures + 1, error });
-    if (attempt === this.#attempt) this.#report(error);
-  }
-
-  #giveUp(error: SyncError): void {
-    this.#attempt += 1;
-    this.#welcomedAtMs = undefined;
-    this.#isSwitching = false;
-    this.#setTimer(Number.POSITIVE_INFINITY, () => undefined);
-    this.#session.abandonActions(error);
-    this.#state.set({ state: "failed", error });
-    this.#report(error);
-    this.#pump();
-  }
-
-  #dropTransport(reason: string): void {
-    const transport = this.#transport;
-    this.#transport = undefined;
-    transport?.close(1000, reason);
-  }
-
-  // --- The session -----------------------------------------------------------------------------------------
-
-  /** Carries out what the session wants, until it wants nothing before a deadline. */
-  #pump(): void {
-    // Called from a listener inside an event: the loop below goes on after it.
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    try {
-      for (;;) {
-        const output = this.#session.pollOutput(this.#timers.now());
-        if (output.type === "deadline") {
-          this.#armSession(output.atMs);
-          return;
-        }
-        switch (output.type) {
-          case "transmit":
-            this.#send(output.bytes);
-            break;
-          case "close": {
-            const transport = this.#transport;
-            this.#transport = undefined;
-            transport?.close(output.code, output.reason);
-            this.#session.handleClosed(output.code);
-            break;
-          }
-          case "event":
-            this.#handleEvent(output.event);
-            break;
-          default:
-            output satisfies never;
-        }
-      }
-    } finally {
-      this.#isPumping = false;
-    }
-  }
-
-  #armSession(atMs: number): void {
-    // Without a connection the timer belongs to the next attempt.
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    this.#setTimer(atMs, () => {
-      this.#session.handleTimeout(this.#timers.now());
-      this.#pump();
-    });
-  }
-
-  #send(bytes: Uint8Array): void {
-    try {
-      this.#transport?.send(bytes);
-    } catch (error) {
-      this.#dropTransport("send failed");
-      this.#report(new SyncError("kConnectionLost", "sending failed", { cause: error }));
-      this.#session.handleClosed(1006);
-    }
-  }
+  // --- From the connection ---------------------------------------------------------------------------------
 
   #handleEvent(event: SessionEvent): void {
-    // A listener may have closed the client while later events waited: only promises are still kept.
-    if (this.#isClosed && event.type !== "actionFinished" && event.type !== "actionFailed") return;
     switch (event.type) {
       case "welcomed":
-        this.#welcomedAtMs = this.#timers.now();
-        this.#serverLimits = event.limits;
         if (this.#wasWelcomed) this.#stats.reconnects += 1;
         this.#wasWelcomed = true;
-        if (!this.#isSwitching) this.#state.set({ state: "syncing" });
-        return;
-      case "settled":
-        if (!this.#isSwitching) this.#state.set({ state: "live" });
         return;
       case "updated":
         this.#count(event.update);
@@ -425,21 +258,11 @@ class ConnectedClient implements Client {
       case "error":
         this.#report(event.error);
         return;
-      case "actionFinished":
-        this.#takeAction(event.id)?.resolve(event.result);
-        return;
-      case "actionFailed":
-        this.#takeAction(event.id)?.reject(event.error);
-        return;
       case "roundTrip":
         this.#stats.rttMs = event.rttMs;
         return;
-      case "ended":
-        if (event.reconnect) this.#connectAgain(event.error, event.retryAfterMs);
-        else this.#giveUp(event.error);
-        return;
       default:
-        event satisfies never;
+        return; // the connection's own
     }
   }
 
@@ -456,29 +279,7 @@ class ConnectedClient implements Client {
     if (this.#topics.get(topic.name) !== topic) return;
     this.#topics.delete(topic.name);
     this.#session.unsubscribe(topic.name);
-    this.#pump();
-  }
-
-  #takeAction(id: number): PendingAction | undefined {
-    const action = this.#pendingActions.get(id);
-    this.#pendingActions.delete(id);
-    return action;
-  }
-
-  /** The client has one timer: the session's deadline, the end of an attempt, or the start of the next. */
-  #setTimer(atMs: number, callback: () => void): void {
-    if (this.#timer !== undefined) this.#timers.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, Math.ceil(atMs - this.#timers.now()));
-    this.#timer = this.#timers.setTimeout(
-      () => {
-        this.#timer = undefined;
-        if (delayMs > kMaxTimerMs) this.#setTimer(atMs, callback);
-        else callback();
-      },
-      Math.min(delayMs, kMaxTimerMs),
-    );
+    this.#connection.pump();
   }
 
   #reportThrown(cause: unknown): void {

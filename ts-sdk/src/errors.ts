@@ -8,7 +8,7 @@ export type ErrorCodeName = keyof typeof ErrorCode;
 /**
  * Codes that never travel:
  * - kConnectFailed: no connection came about (network, refused upgrade, getToken failed);
- * - kConnectionLost: the connection ended; for an action this means that its outcome is unknown;
+ * - kConnectionLost: the connection ended;
  * - kClosed: the application closed the client or the topic;
  * - kApplication: a listener or a topic's reader threw; the cause is in `cause`;
  * - kUnrecognized: the server sent a code this version does not know.
@@ -120,6 +120,8 @@ export function errorOfClose(closeCode: number): SyncError {
       return new SyncError("kUnauthenticated", "the token was refused", details);
     case CloseCode.kForbidden:
       return new SyncError("kForbiddenTopic", "the server refuses this user", details);
+    case CloseCode.kReplaced:
+      return new SyncError("kReplaced", "a newer connection of this client is there", details);
     case CloseCode.kSchemaMismatch:
       return new SyncError("kSchemaMismatch", "the server was built from another schema", details);
     case CloseCode.kResyncLoop:

@@ -2,9 +2,11 @@
 
 export type { BackoffOptions } from "./backoff.js";
 export { type Client, type ConnectOptions, connect, type TopicOptions } from "./client.js";
+export { type ClientStorage, memoryStorage, type StoredRecord } from "./client-store.js";
 export { type ErrorCodeName, type ErrorName, errorName, type LocalErrorName, SyncError } from "./errors.js";
 export { chunkSize, digestOf, type Fingerprints, initHash, makeFingerprints, xxh3 } from "./fingerprint.js";
 export { CloseCode, ErrorCode } from "./generated/protocol_generated.js";
+export { indexedDbStorage } from "./indexeddb-storage.js";
 export { kDefaultLimits, type Limits } from "./limits.js";
 export { applyPatch } from "./patch.js";
 export { PatchContext, type PatchContextOptions, type ReuseBytes } from "./patch-context.js";
@@ -20,6 +22,7 @@ export type {
   Position,
   ReadableStore,
   RemoveListener,
+  SentAction,
   Topic,
   TopicReader,
   TopicSnapshot,

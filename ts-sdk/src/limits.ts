@@ -6,9 +6,9 @@ export interface Limits {
   readonly maxSnapshotBytes: number;
   /** Largest control message accepted, bytes. Above it: kMessageTooBig, the connection ends. Default 1 MiB. */
   readonly maxControlBytes: number;
-  /** Actions that wait to be sent. Above it: `act` rejects with kTooManyActions. Default 256. */
+  /** Actions that have not ended. Above it: `act` rejects with kTooManyActions. Default 1,000. */
   readonly maxQueuedActions: number;
-  /** Bytes of the payloads of waiting actions. Above it: `act` rejects with kTooManyActions. Default 4 MiB. */
+  /** Bytes of their payloads. Above it: `act` rejects with kTooManyActions. Default 1 MiB. */
   readonly maxQueuedActionBytes: number;
   /** Updates of a topic that fail without a patch that applies in between. Above it: the client ends. Default 3. */
   readonly maxResyncsInRow: number;
@@ -22,8 +22,8 @@ export interface Limits {
 export const kDefaultLimits: Limits = {
   maxSnapshotBytes: 64 * 1024 * 1024,
   maxControlBytes: 1024 * 1024,
-  maxQueuedActions: 256,
-  maxQueuedActionBytes: 4 * 1024 * 1024,
+  maxQueuedActions: 1_000,
+  maxQueuedActionBytes: 1024 * 1024,
   maxResyncsInRow: 3,
   minChunkDiffBytes: 32 * 1024,
 };
@@ -39,7 +39,7 @@ export interface ServerLimits {
   readonly maxSnapshotBytes: number;
   /** Subscriptions per session. */
   readonly maxTopics: number;
-  /** Unanswered actions per session. */
+  /** Actions that are sent and not confirmed. */
   readonly maxActionsInFlight: number;
   /** Sustained rate and burst of messages from client to server. */
   readonly messagesPerSecond: number;

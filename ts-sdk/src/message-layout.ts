@@ -33,10 +33,15 @@ const kWelcome: TableLayout = [
   required(table(kSessionLimits)),
   kU64, // last_action_sequence
   kU64, // token_expires_in_ms
+  kId128, // ledger
+  kU64, // first_seen_ms
 ];
 const kSubscribed: TableLayout = [required(kString), kU32, kU64, kU64, kU8, kU8];
 const kUnsubscribed: TableLayout = [kU32, kU16];
-const kActionResult: TableLayout = [kU64, kU8, kU16, kString, tables(kTopicVersion), kU8, kBytes];
+const kActionResult: TableLayout = [kU64, kU8, kU16, kString, tables(kTopicVersion), kU8, kBytes, kU32];
+const kActionsDurable: TableLayout = [kU64];
+const kTokenRefreshed: TableLayout = [kU64];
+const kGoAway: TableLayout = [kU32, kString];
 const kHeartbeat: TableLayout = [kU64, kU64];
 const kError: TableLayout = [kU16, kU8, kU32, kU64, kString, kString];
 const kDisconnect: TableLayout = [kU16, kU16, kU8, kU32, kString];
@@ -52,6 +57,9 @@ export const kServerMessages: {
     [Message.Subscribed, kSubscribed],
     [Message.Unsubscribed, kUnsubscribed],
     [Message.ActionResult, kActionResult],
+    [Message.ActionsDurable, kActionsDurable],
+    [Message.TokenRefreshed, kTokenRefreshed],
+    [Message.GoAway, kGoAway],
     [Message.Heartbeat, kHeartbeat],
     [Message.Error, kError],
     [Message.Disconnect, kDisconnect],

@@ -1,6 +1,7 @@
-// Control messages <-> plain values. The one place that reads FlatBuffers of the protocol from outside.
+// Control messages as plain values, and how they are read: the one place that reads FlatBuffers of the protocol from
+// outside. How they are written: message-writer.ts.
 
-import { Builder, ByteBuffer } from "flatbuffers";
+import { ByteBuffer } from "flatbuffers";
 import { type ErrorName, errorName, SyncError } from "./errors.js";
 import * as wire from "./generated/protocol_generated.js";
 import type { HeldChunks } from "./held-chunks.js";
@@ -28,17 +29,28 @@ export interface NumberedVersion {
   readonly version: bigint;
 }
 
+/** A session that a later connection may take up again. */
+export interface SessionSecret {
+  readonly session: Id128;
+  readonly secret: Uint8Array;
+}
+
 export interface Welcome {
   readonly type: "welcome";
   readonly protocol: number;
   readonly patchFormat: number;
+  /** Absent: the server keeps none for a later connection. */
+  readonly resume: SessionSecret | undefined;
   readonly outcome: wire.SessionOutcome;
+  readonly freshReason: wire.FreshReason;
   readonly schemaFingerprint: bigint;
   readonly server: string;
   readonly limits: ServerLimits;
   readonly lastActionSequence: bigint;
-  /** Milliseconds; 0: the token does not expire. */
+  /** Infinity: never. */
   readonly tokenExpiresInMs: number;
+  readonly ledger: Id128 | undefined;
+  readonly firstSeenMs: bigint;
 }
 
 export interface Subscribed {
@@ -65,6 +77,25 @@ export interface ActionAnswer {
   readonly visibleAt: readonly NumberedVersion[];
   readonly durable: boolean;
   readonly payload: Uint8Array;
+  /** Where status is kFailed. */
+  readonly retryAfterMs: number;
+}
+
+export interface ActionsDurable {
+  readonly type: "actionsDurable";
+  readonly actionSequence: bigint;
+}
+
+export interface TokenRefreshed {
+  readonly type: "tokenRefreshed";
+  /** Infinity: never. */
+  readonly expiresInMs: number;
+}
+
+export interface GoAway {
+  readonly type: "goAway";
+  readonly withinMs: number;
+  readonly message: string;
 }
 
 export interface Heartbeat {
@@ -98,22 +129,39 @@ export type ServerMessage =
   | Subscribed
   | Unsubscribed
   | ActionAnswer
+  | ActionsDurable
+  | TokenRefreshed
+  | GoAway
   | Heartbeat
   | ErrorMessage
   | Disconnect;
 
+/** What a Hello says of who the client is. */
+export interface HelloIdentity {
+  readonly instance: Id128;
+  /** No Welcome has come for it yet. */
+  readonly isNew: boolean;
+  /** 1, 2, 3 ... per instance. */
+  readonly attempt: bigint;
+  /** Of the last Welcome. */
+  readonly ledger: Id128 | undefined;
+  /** Of the first Welcome; 0 while it is new. */
+  readonly firstSeenMs: bigint;
+  /** All actions up to here have ended, durably. */
+  readonly confirmedAction: bigint;
+  readonly resume: SessionSecret | undefined;
+}
+
 export type ClientMessage =
-  | {
+  | ({
       readonly type: "hello";
       readonly protocolMin: number;
       readonly protocolMax: number;
       readonly patchFormatMax: number;
-      readonly instance: Id128;
-      readonly isNew: boolean;
       readonly schemaFingerprint: bigint;
       readonly sdk: string;
       readonly maxSnapshotBytes: number;
-    }
+    } & HelloIdentity)
   | { readonly type: "subscribe"; readonly topics: readonly TopicRequest[] }
   | { readonly type: "unsubscribe"; readonly topics: readonly number[] }
   | {
@@ -123,12 +171,20 @@ export type ClientMessage =
       /** Absent: the state is wanted whole. */
       readonly chunks: HeldChunks | undefined;
     }
-  | { readonly type: "action"; readonly actionSequence: bigint; readonly payload: Uint8Array }
+  | {
+      readonly type: "action";
+      readonly actionSequence: bigint;
+      readonly payload: Uint8Array;
+      readonly confirmedAction: bigint;
+      readonly isWithdrawn: boolean;
+    }
   | {
       readonly type: "ack";
       readonly versions: readonly NumberedVersion[];
       readonly receivedSequence: bigint;
+      readonly confirmedAction: bigint;
     }
+  | { readonly type: "refreshToken"; readonly token: string }
   | Heartbeat
   | {
       readonly type: "disconnect";
@@ -186,6 +242,18 @@ function readMessage(envelope: wire.Envelope, type: wire.Message): ServerMessage
     }
     case wire.Message.ActionResult:
       return readActionResult(envelope.message(new wire.ActionResult()) as wire.ActionResult);
+    case wire.Message.ActionsDurable: {
+      const m = envelope.message(new wire.ActionsDurable()) as wire.ActionsDurable;
+      return { type: "actionsDurable", actionSequence: m.actionSequence() };
+    }
+    case wire.Message.TokenRefreshed: {
+      const m = envelope.message(new wire.TokenRefreshed()) as wire.TokenRefreshed;
+      return { type: "tokenRefreshed", expiresInMs: expiry(m.expiresInMs()) };
+    }
+    case wire.Message.GoAway: {
+      const m = envelope.message(new wire.GoAway()) as wire.GoAway;
+      return { type: "goAway", withinMs: m.withinMs(), message: text(m.message()) };
+    }
     case wire.Message.Heartbeat: {
       const m = envelope.message(new wire.Heartbeat()) as wire.Heartbeat;
       return { type: "heartbeat", sentMs: m.sentMs(), echoMs: m.echoMs() };
@@ -221,11 +289,16 @@ function readMessage(envelope: wire.Envelope, type: wire.Message): ServerMessage
 function readWelcome(m: wire.Welcome): Welcome {
   const limits = m.limits();
   if (limits === null) throw new SyncError("kMalformed", "a Welcome without limits");
+  const session = id128(m.session());
+  // Copies: the message's buffer need not live as long as the session.
+  const secret = m.secretArray()?.slice() ?? new Uint8Array(0);
   return {
     type: "welcome",
     protocol: m.protocol(),
     patchFormat: m.patchFormat(),
+    resume: session && secret.length > 0 ? { session, secret } : undefined,
     outcome: m.outcome(),
+    freshReason: m.freshReason(),
     schemaFingerprint: m.schemaFingerprint(),
     server: text(m.server()),
     limits: {
@@ -241,7 +314,9 @@ function readWelcome(m: wire.Welcome): Welcome {
       reconnectWindowMs: limits.reconnectWindowMs(),
     },
     lastActionSequence: m.lastActionSequence(),
-    tokenExpiresInMs: Number(m.tokenExpiresInMs()),
+    tokenExpiresInMs: expiry(m.tokenExpiresInMs()),
+    ledger: id128(m.ledger()),
+    firstSeenMs: m.firstSeenMs(),
   };
 }
 
@@ -261,109 +336,19 @@ function readActionResult(m: wire.ActionResult): ActionAnswer {
     durable: m.durable(),
     // A copy: the message's buffer need not live as long as the result.
     payload: m.payloadArray()?.slice() ?? new Uint8Array(0),
+    retryAfterMs: m.retryAfterMs(),
   };
+}
+
+function id128(value: wire.Id128 | null): Id128 | undefined {
+  return value === null ? undefined : { low: value.low(), high: value.high() };
+}
+
+function expiry(ms: bigint): number {
+  return ms === 0n ? Number.POSITIVE_INFINITY : Number(ms);
 }
 
 /** flatc types a string as string or bytes; without an encoding argument it is a string. */
 function text(value: string | Uint8Array | null): string {
   return typeof value === "string" ? value : "";
-}
-
-/** Writes a control message. */
-export function encodeMessage(sequence: bigint, message: ClientMessage): Uint8Array {
-  const envelope = new wire.EnvelopeT(sequence);
-  switch (message.type) {
-    case "hello":
-      envelope.messageType = wire.Message.Hello;
-      envelope.message = new wire.HelloT(
-        message.protocolMin,
-        message.protocolMax,
-        message.patchFormatMax,
-        new wire.Id128T(message.instance.low, message.instance.high),
-        message.isNew,
-        message.schemaFingerprint,
-        message.sdk,
-        message.maxSnapshotBytes,
-      );
-      break;
-    case "subscribe":
-      envelope.messageType = wire.Message.Subscribe;
-      envelope.message = new wire.SubscribeT(message.topics.map(packRequest));
-      break;
-    case "unsubscribe":
-      envelope.messageType = wire.Message.Unsubscribe;
-      envelope.message = new wire.UnsubscribeT([...message.topics]);
-      break;
-    case "getState":
-      return encodeGetState(sequence, message.topic, message.cause, message.chunks);
-    case "action":
-      return encodeAction(sequence, message.actionSequence, message.payload);
-    case "ack":
-      envelope.messageType = wire.Message.Ack;
-      envelope.message = new wire.AckT(
-        message.versions.map((v) => new wire.TopicVersionT(v.topic, v.epoch, v.version)),
-        message.receivedSequence,
-      );
-      break;
-    case "heartbeat":
-      envelope.messageType = wire.Message.Heartbeat;
-      envelope.message = new wire.HeartbeatT(message.sentMs, message.echoMs);
-      break;
-    case "disconnect":
-      envelope.messageType = wire.Message.Disconnect;
-      envelope.message = new wire.DisconnectT(
-        message.closeCode,
-        message.code,
-        message.reconnect,
-        0,
-        message.message,
-      );
-      break;
-    default:
-      message satisfies never;
-  }
-  const builder = new Builder(256);
-  wire.Envelope.finishEnvelopeBuffer(builder, envelope.pack(builder));
-  return builder.asUint8Array();
-}
-
-function packRequest(request: TopicRequest): wire.TopicRequestT {
-  const { have } = request;
-  const position = have === undefined ? null : new wire.PositionT(have.epoch, have.version, have.digest);
-  return new wire.TopicRequestT(request.name, request.priority, position);
-}
-
-// Without the object API, which would copy bytes into an array of numbers:
-
-function encodeGetState(
-  sequence: bigint,
-  topic: number,
-  cause: wire.ErrorCode,
-  chunks: HeldChunks | undefined,
-): Uint8Array {
-  const builder = new Builder((chunks?.fingerprints.length ?? 0) + kEnvelopeBytes);
-  const held = chunks && createHeldChunks(builder, chunks);
-  wire.GetState.startGetState(builder);
-  wire.GetState.addTopic(builder, topic);
-  wire.GetState.addCause(builder, cause);
-  if (held !== undefined) wire.GetState.addChunks(builder, held);
-  return finishMessage(builder, sequence, wire.Message.GetState, wire.GetState.endGetState(builder));
-}
-
-function createHeldChunks(builder: Builder, { sizeBytes, fingerprints }: HeldChunks): number {
-  const vector = wire.HeldChunks.createFingerprintsVector(builder, fingerprints);
-  return wire.HeldChunks.createHeldChunks(builder, sizeBytes, vector);
-}
-
-function encodeAction(sequence: bigint, actionSequence: bigint, payload: Uint8Array): Uint8Array {
-  const builder = new Builder(payload.length + kEnvelopeBytes);
-  const vector = wire.Action.createPayloadVector(builder, payload);
-  const action = wire.Action.createAction(builder, actionSequence, vector);
-  return finishMessage(builder, sequence, wire.Message.Action, action);
-}
-
-function finishMessage(builder: Builder, sequence: bigint, type: wire.Message, message: number): Uint8Array {
-  const envelope = wire.Envelope.createEnvelope(builder, sequence, type, message);
-  wire.Envelope.finishEnvelopeBuffer(builder, envelope);
-  return builder.asUint8Array();
 }

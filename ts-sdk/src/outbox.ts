@@ -1,10 +1,12 @@
 // Outbox: which message a live client sends next, and when. Messages are not queued: what is to be said is read off the
 // state at the moment it can be sent, so whatever the application does, there is little to hold and nothing out of date.
 
-import type { ActionQueue } from "./action-queue.js";
+import type { OutgoingAction } from "./action-queue.js";
 import type { ServerLimits } from "./limits.js";
-import { type ClientMessage, encodeMessage, kEnvelopeBytes, type NumberedVersion } from "./message.js";
+import { type ClientMessage, kEnvelopeBytes, type NumberedVersion } from "./message.js";
+import { encodeMessage } from "./message-writer.js";
 import type { Subscription } from "./subscription.js";
+import type { Subscriptions } from "./subscriptions.js";
 import { TokenBucket } from "./token-bucket.js";
 
 const kAckIntervalMs = 1_000;
@@ -14,10 +16,20 @@ const kRateMargin = 0.8;
 /** Messages remembered so that they can be repeated if the server drops them for their rate. */
 const kMaxRepeatable = 64;
 
+/** Where the actions come from; `window`: how many may be sent and not confirmed. */
+export interface ActionSource {
+  /** All actions up to this sequence have ended, durably; said with the next action or ack. */
+  readonly confirmed: bigint;
+  canSend(nowMs: number, window: number): boolean;
+  /** The next action, which counts as sent. */
+  next(nowMs: number, window: number, maxPayloadBytes: number): OutgoingAction | undefined;
+  /** When there may be one although there is none now. */
+  nextAtMs(nowMs: number, window: number): number;
+}
+
 export class Outbox {
-  readonly #subscriptions: ReadonlyMap<string, Subscription>;
-  readonly #byTopic: ReadonlyMap<number, Subscription>;
-  readonly #actions: ActionQueue;
+  readonly #subscriptions: Subscriptions;
+  readonly #actions: ActionSource;
 
   /** Sequence of the last control message received, for acks. */
   receivedSequence = 0n;
@@ -27,6 +39,9 @@ export class Outbox {
   isHeartbeatDue = false;
   /** Bytes of state received since the last ack. */
   bytesSinceAck = 0;
+  /** To be sent in place of the present one. */
+  tokenDue: string | undefined;
+  #toldConfirmed = 0n;
   #bucket = new TokenBucket(1, 1, 0);
   #maxActionsInFlight = 0;
   #maxMessageBytes = 0;
@@ -36,23 +51,20 @@ export class Outbox {
   #askedMs: bigint | undefined;
   readonly #repeatable = new Map<bigint, () => void>();
 
-  /** Both maps and the queue stay the session's. `byTopic` holds what has a number on this connection. */
-  constructor(
-    subscriptions: ReadonlyMap<string, Subscription>,
-    byTopic: ReadonlyMap<number, Subscription>,
-    actions: ActionQueue,
-  ) {
+  /** Both stay the session's. */
+  constructor(subscriptions: Subscriptions, actions: ActionSource) {
     this.#subscriptions = subscriptions;
-    this.#byTopic = byTopic;
     this.#actions = actions;
   }
 
-  /** A new connection begins. */
-  reset(): void {
+  /** A new connection begins; Hello tells what is confirmed. */
+  reset(confirmedAction: bigint): void {
     this.receivedSequence = 0n;
     this.echoDue = undefined;
     this.isHeartbeatDue = false;
     this.bytesSinceAck = 0;
+    this.tokenDue = undefined;
+    this.#toldConfirmed = confirmedAction;
     this.#sentSequence = 0n;
     this.#lastAckMs = Number.NEGATIVE_INFINITY;
     this.#blockedUntilMs = 0;
@@ -97,7 +109,8 @@ export class Outbox {
     if (this.#hasMessage(nowMs)) atMs = Math.max(this.#bucket.readyAtMs(nowMs), this.#blockedUntilMs);
     const ackDueMs = this.#ackDueMs();
     if (ackDueMs > nowMs) atMs = Math.min(atMs, ackDueMs);
-    for (const { phase, isWanted, retryAtMs } of this.#subscriptions.values()) {
+    atMs = Math.min(atMs, this.#actions.nextAtMs(nowMs, this.#maxActionsInFlight));
+    for (const { phase, isWanted, retryAtMs } of this.#subscriptions.all()) {
       if (isWanted && phase.phase === "idle" && retryAtMs > nowMs) atMs = Math.min(atMs, retryAtMs);
     }
     return atMs;
@@ -109,19 +122,20 @@ export class Outbox {
       return undefined;
     const message =
       this.#takeHeartbeat(nowMs) ??
+      this.#takeToken() ??
       this.#takeStateRequest() ??
       this.#takeUnsubscribe() ??
       this.#takeSubscribe(nowMs) ??
       this.#takeAck(nowMs) ??
-      this.#takeAction();
+      this.#takeAction(nowMs);
     return message && this.encode(message);
   }
 
   /** Whether `take` would find something, so that no token is taken in vain. */
   #hasMessage(nowMs: number): boolean {
     if (this.echoDue !== undefined || this.isHeartbeatDue || this.#ackDueMs() <= nowMs) return true;
-    if (this.#actions.canSend(this.#maxActionsInFlight)) return true;
-    for (const subscription of this.#subscriptions.values()) {
+    if (this.tokenDue !== undefined || this.#actions.canSend(nowMs, this.#maxActionsInFlight)) return true;
+    for (const subscription of this.#subscriptions.all()) {
       if (isToAskState(subscription) || isToLeave(subscription) || isToRequest(subscription, nowMs))
         return true;
     }
@@ -141,8 +155,18 @@ export class Outbox {
     return { type: "heartbeat", sentMs, echoMs: 0n };
   }
 
+  #takeToken(): ClientMessage | undefined {
+    const token = this.tokenDue;
+    if (token === undefined) return undefined;
+    this.tokenDue = undefined;
+    this.#rememberRepeatable(() => {
+      this.tokenDue ??= token;
+    });
+    return { type: "refreshToken", token };
+  }
+
   #takeStateRequest(): ClientMessage | undefined {
-    for (const subscription of this.#subscriptions.values()) {
+    for (const subscription of this.#subscriptions.all()) {
       const { phase, stateRequest } = subscription;
       if (stateRequest === undefined || phase.phase !== "subscribed") continue;
       const chunks = subscription.takeStateRequest(this.#maxMessageBytes - kEnvelopeBytes);
@@ -157,7 +181,7 @@ export class Outbox {
 
   #takeUnsubscribe(): ClientMessage | undefined {
     const topics: number[] = [];
-    for (const { phase } of this.#subscriptions.values()) {
+    for (const { phase } of this.#subscriptions.all()) {
       if (phase.phase !== "leaving" || phase.isSent) continue;
       phase.isSent = true;
       topics.push(phase.topic);
@@ -169,7 +193,7 @@ export class Outbox {
   }
 
   #takeSubscribe(nowMs: number): ClientMessage | undefined {
-    const requested = [...this.#subscriptions.values()].filter((s) => isToRequest(s, nowMs));
+    const requested = [...this.#subscriptions.all()].filter((s) => isToRequest(s, nowMs));
     if (requested.length === 0) return undefined;
     for (const subscription of requested) {
       const phase = { phase: "requested", isHolding: subscription.held !== undefined } as const;
@@ -185,7 +209,7 @@ export class Outbox {
   #takeAck(nowMs: number): ClientMessage | undefined {
     if (this.#ackDueMs() > nowMs) return undefined;
     const versions: NumberedVersion[] = [];
-    for (const [topic, subscription] of this.#byTopic) {
+    for (const [topic, subscription] of this.#subscriptions.numbered()) {
       const { held } = subscription;
       if (subscription.isAckDue && held !== undefined) {
         versions.push({ topic, epoch: held.epoch, version: held.version });
@@ -194,13 +218,20 @@ export class Outbox {
     }
     this.#lastAckMs = nowMs;
     this.bytesSinceAck = 0;
-    return { type: "ack", versions, receivedSequence: this.receivedSequence };
+    const { receivedSequence } = this;
+    const confirmedAction = this.#actions.confirmed;
+    this.#toldConfirmed = confirmedAction;
+    return { type: "ack", versions, receivedSequence, confirmedAction };
   }
 
-  #takeAction(): ClientMessage | undefined {
-    if (!this.#actions.canSend(this.#maxActionsInFlight)) return undefined;
-    const taken = this.#actions.take();
-    return taken && { type: "action", actionSequence: taken.sequence, payload: taken.action.payload };
+  #takeAction(nowMs: number): ClientMessage | undefined {
+    const maxPayloadBytes = this.#maxMessageBytes - kEnvelopeBytes;
+    const action = this.#actions.next(nowMs, this.#maxActionsInFlight, maxPayloadBytes);
+    if (action === undefined) return undefined;
+    const { sequence, payload, isWithdrawn } = action;
+    const confirmedAction = this.#actions.confirmed;
+    this.#toldConfirmed = confirmedAction;
+    return { type: "action", actionSequence: sequence, payload, confirmedAction, isWithdrawn };
   }
 
   /** Gives the message its sequence and writes it; out of turn, whatever the rate says. */
@@ -225,10 +256,13 @@ export class Outbox {
   }
 
   #ackDueMs(): number {
-    let isDue = false;
-    for (const subscription of this.#byTopic.values()) isDue ||= subscription.isAckDue;
+    const nToTell = this.#actions.confirmed - this.#toldConfirmed;
+    let isDue = nToTell > 0n;
+    for (const [, subscription] of this.#subscriptions.numbered()) isDue ||= subscription.isAckDue;
     if (!isDue) return Number.POSITIVE_INFINITY;
-    return this.bytesSinceAck >= kAckBytes ? 0 : this.#lastAckMs + kAckIntervalMs;
+    // Results that wait for this keep the server from executing more.
+    const isUrgent = this.bytesSinceAck >= kAckBytes || 2n * nToTell >= BigInt(this.#maxActionsInFlight);
+    return isUrgent ? 0 : this.#lastAckMs + kAckIntervalMs;
   }
 }
 

@@ -7,14 +7,20 @@ interface Platform {
   readonly crypto: { getRandomValues(array: BigUint64Array): BigUint64Array };
   readonly console: { error(...values: unknown[]): void };
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
+  readonly TextDecoder: new () => { decode(bytes: Uint8Array): string };
   readonly WebAssembly: {
     instantiate(module: Uint8Array): Promise<{ readonly instance: { readonly exports: unknown } }>;
   };
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
-  /** Browsers only. */
+  // Browsers only:
   readonly addEventListener?: (type: string, listener: () => void) => void;
   readonly removeEventListener?: (type: string, listener: () => void) => void;
+  readonly document?: {
+    readonly visibilityState: string;
+    addEventListener(type: string, listener: () => void): void;
+    removeEventListener(type: string, listener: () => void): void;
+  };
 }
 
 const platform = globalThis as unknown as Platform;
@@ -39,8 +45,12 @@ export function randomId(): Id128 {
   return { low, high };
 }
 
-export function utf8Length(text: string): number {
-  return new platform.TextEncoder().encode(text).length;
+export function utf8(text: string): Uint8Array {
+  return new platform.TextEncoder().encode(text);
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return new platform.TextDecoder().decode(bytes);
 }
 
 /** What a WebAssembly module that imports nothing exports. */
@@ -53,8 +63,21 @@ export function logError(error: unknown): void {
   platform.console.error(error);
 }
 
-/** Calls `listener` when the platform says that the network is back. Returns the removal. */
-export function onNetworkBack(listener: () => void): () => void {
+/**
+ * Calls `listener` when the platform says that the network is back, or that the page is seen again, perhaps after a sleep.
+ * Returns the removal.
+ */
+export function onWake(listener: () => void): () => void {
+  const { document } = platform;
+  const onVisible = () => {
+    if (document?.visibilityState === "visible") listener();
+  };
   platform.addEventListener?.("online", listener);
-  return () => platform.removeEventListener?.("online", listener);
+  platform.addEventListener?.("pageshow", listener);
+  document?.addEventListener("visibilitychange", onVisible);
+  return () => {
+    platform.removeEventListener?.("online", listener);
+    platform.removeEventListener?.("pageshow", listener);
+    document?.removeEventListener("visibilitychange", onVisible);
+  };
 }

@@ -2,12 +2,13 @@
 
 import type { SyncError } from "./errors.js";
 import type { ServerLimits } from "./limits.js";
+import type { ActionAnswer, Welcome } from "./message.js";
 import type { Held } from "./subscription.js";
-import type { ActionResult, UpdateInfo } from "./types.js";
+import type { TopicVersion, UpdateInfo } from "./types.js";
 
 export type SessionEvent =
   /** The server has answered Hello. */
-  | { readonly type: "welcomed"; readonly limits: ServerLimits; readonly server: string }
+  | { readonly type: "welcomed"; readonly welcome: Welcome; readonly limits: ServerLimits }
   /** Every wanted topic has its state, once per connection. */
   | { readonly type: "settled" }
   | { readonly type: "updated"; readonly name: string; readonly held: Held; readonly update: UpdateInfo }
@@ -15,9 +16,18 @@ export type SessionEvent =
   | { readonly type: "resyncing"; readonly name: string; readonly error: SyncError }
   /** The server refused or ended the subscription; it will not be asked again. */
   | { readonly type: "topicEnded"; readonly name: string; readonly error: SyncError }
-  | { readonly type: "actionFinished"; readonly id: number; readonly result: ActionResult }
-  /** No answer will come. kConnectionLost: the outcome is unknown; any other code: it was not executed. */
-  | { readonly type: "actionFailed"; readonly id: number; readonly error: SyncError }
+  /** An action was executed or refused; or, kFailed, not executed: it may be sent again. */
+  | {
+      readonly type: "actionAnswered";
+      readonly answer: ActionAnswer;
+      readonly visibleAt: readonly TopicVersion[];
+    }
+  /** All actions up to this one, and what they did, survive a crash of the server. */
+  | { readonly type: "actionsDurable"; readonly sequence: bigint }
+  /** Infinity: the token does not expire. */
+  | { readonly type: "tokenRenewed"; readonly expiresInMs: number }
+  /** The server wants a new connection to be made within the time. */
+  | { readonly type: "goingAway"; readonly withinMs: number }
   | { readonly type: "roundTrip"; readonly rttMs: number }
   /** The server reports something that ends nothing. */
   | { readonly type: "error"; readonly error: SyncError }

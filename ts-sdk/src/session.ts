@@ -5,44 +5,35 @@
 // pollOutput until it returns a deadline. Times are milliseconds of one clock that never runs backwards.
 // Requires: initHash() has resolved before the first frame.
 
-import { ActionQueue } from "./action-queue.js";
-import { closeCodeOf, type ErrorName, errorNumber, errorOfClose, mayReconnect, SyncError } from "./errors.js";
-import { classifyMessage, decodeStateFrame } from "./frame.js";
-import { ActionStatus, CloseCode, Recovery } from "./generated/protocol_generated.js";
+import { closeCodeOf, errorNumber, errorOfClose, mayReconnect, SyncError } from "./errors.js";
+import { classifyMessage } from "./frame.js";
+import { CloseCode, Recovery } from "./generated/protocol_generated.js";
 import { kDefaultLimits, kDefaultServerLimits, type Limits, type ServerLimits } from "./limits.js";
 import {
-  type ActionAnswer,
   type Disconnect,
   decodeMessage,
   type ErrorMessage,
-  type Id128,
+  type HelloIdentity,
   kEnvelopeBytes,
   type ServerMessage,
-  type Subscribed,
   type Welcome,
 } from "./message.js";
-import { Outbox } from "./outbox.js";
+import { type ActionSource, Outbox } from "./outbox.js";
 import { kPatchFormat } from "./patch.js";
 import type { ReuseBytes } from "./patch-context.js";
-import { utf8Length } from "./platform.js";
 import type { Output, SessionEvent } from "./session-output.js";
-import type { Snapshot } from "./snapshot.js";
-import { makeEmptySnapshot, Subscription } from "./subscription.js";
-import type { ActionResult } from "./types.js";
+import { kMinRetryMs, Subscriptions } from "./subscriptions.js";
 
 const kProtocolVersion = 1;
-/** A refused request that may be repeated waits at least this long. */
-const kMinRetryMs = 1_000;
-const kMaxTopicNameBytes = 256;
 
 export interface SessionConfig {
-  /** 128 random bits, a new value at each call. */
-  readonly makeInstance: () => Id128;
   /** XXH3-64 of the binary schema of the game; 0n: not checked. */
   readonly schemaFingerprint: bigint;
   /** Name and version, for the server's logs. */
   readonly sdk: string;
   readonly limits: Limits;
+  /** What is sent as soon as it may be. */
+  readonly actions: ActionSource;
 }
 
 type State = "closed" | "waiting" | "live" | "closing";
@@ -56,30 +47,24 @@ interface Ending {
 export class ClientSession {
   readonly #config: SessionConfig;
   readonly #limits: Limits;
-  readonly #subscriptions = new Map<string, Subscription>();
-  readonly #byTopic = new Map<number, Subscription>();
-  readonly #actions: ActionQueue;
+  readonly #subscriptions: Subscriptions;
   readonly #outbox: Outbox;
 
   #state: State = "closed";
-  #instance: Id128;
-  #isNewInstance = true;
   #serverLimits: ServerLimits = kDefaultServerLimits;
   #openedAtMs = 0;
   #lastReceivedMs = 0;
   #isSettled = false;
   /** The server was asked whether it is there, since it was last heard. */
   #hasAsked = false;
-  #emptySnapshot: Snapshot | undefined;
   #outputs: Output[] = [];
   #ending: Ending | undefined;
 
   constructor(config: Omit<SessionConfig, "limits"> & { readonly limits?: Partial<Limits> }) {
     this.#limits = { ...kDefaultLimits, ...config.limits };
     this.#config = { ...config, limits: this.#limits };
-    this.#actions = new ActionQueue(this.#limits);
-    this.#outbox = new Outbox(this.#subscriptions, this.#byTopic, this.#actions);
-    this.#instance = config.makeInstance();
+    this.#subscriptions = new Subscriptions(this.#limits, (event) => this.#emit(event));
+    this.#outbox = new Outbox(this.#subscriptions, config.actions);
   }
 
   /** Whether there is a connection that handleClosed has not reported. */
@@ -87,31 +72,33 @@ export class ClientSession {
     return this.#state !== "closed";
   }
 
+  /** Largest payload of an action; the server may announce another one with the next Welcome. */
+  get maxPayloadBytes(): number {
+    return this.#serverLimits.maxMessageBytes - kEnvelopeBytes;
+  }
+
   // --- From the connection ---------------------------------------------------------------------------------
 
-  /** A connection is open. Requires: the one before was reported closed. */
-  handleOpen(nowMs: number): void {
+  /** A connection is open, by this client. Requires: the one before was reported closed. */
+  handleOpen(nowMs: number, identity: HelloIdentity): void {
     if (this.#state !== "closed") throw new Error("handleOpen: the connection before is not closed");
     this.#state = "waiting";
     this.#openedAtMs = nowMs;
     this.#lastReceivedMs = nowMs;
     this.#isSettled = false;
     this.#hasAsked = false;
-    this.#outbox.reset();
+    this.#outbox.reset(identity.confirmedAction);
     this.#ending = undefined;
     this.#serverLimits = kDefaultServerLimits;
-    // "New" means made for this connection: until the server has answered once, each attempt has its own.
-    if (this.#isNewInstance) this.#instance = this.#config.makeInstance();
     const hello = this.#outbox.encode({
       type: "hello",
       protocolMin: kProtocolVersion,
       protocolMax: kProtocolVersion,
       patchFormatMax: kPatchFormat,
-      instance: this.#instance,
-      isNew: this.#isNewInstance,
       schemaFingerprint: this.#config.schemaFingerprint,
       sdk: this.#config.sdk,
       maxSnapshotBytes: this.#limits.maxSnapshotBytes,
+      ...identity,
     });
     this.#outputs.push({ type: "transmit", bytes: hello });
   }
@@ -159,19 +146,8 @@ export class ClientSession {
       retryAfterMs: 0,
     };
     this.#state = "closed";
-    this.#byTopic.clear();
     this.#outputs = this.#outputs.filter((output) => output.type === "event");
-    for (const subscription of [...this.#subscriptions.values()]) {
-      subscription.disconnect();
-      if (!subscription.isWanted) this.#subscriptions.delete(subscription.name);
-    }
-    const lost = new SyncError("kConnectionLost", "the connection ended before the result arrived", {
-      cause: ending.error,
-    });
-    for (const { id } of this.#actions.takeInFlight()) {
-      this.#emit({ type: "actionFailed", id, error: lost });
-    }
-    if (!ending.reconnect) this.abandonActions(ending.error);
+    this.#subscriptions.disconnect();
     this.#emit({ type: "ended", ...ending });
   }
 
@@ -182,48 +158,29 @@ export class ClientSession {
    * Nothing happens if it is wanted.
    */
   subscribe(name: string, priority = 128, reuseBytes: ReuseBytes = false): void {
-    const nameBytes = utf8Length(name);
-    if (nameBytes === 0 || nameBytes > kMaxTopicNameBytes) {
-      throw new SyncError("kUnknownTopic", `a topic's name has 1 to ${kMaxTopicNameBytes} bytes`, {
-        topic: name,
-      });
-    }
-    const subscription = this.#subscriptions.get(name);
-    if (subscription === undefined) {
-      this.#subscriptions.set(name, new Subscription(name, priority, this.#limits, reuseBytes));
-      return;
-    }
-    // One that is being left is requested again once the server has answered.
-    subscription.isWanted = true;
+    this.#subscriptions.subscribe(name, priority, reuseBytes);
   }
 
   /** Wants a topic no longer and forgets what is held of it. */
   unsubscribe(name: string): void {
-    const subscription = this.#subscriptions.get(name);
-    if (subscription === undefined) return;
-    subscription.isWanted = false;
-    subscription.held = undefined;
-    if (subscription.phase.phase === "idle") this.#subscriptions.delete(name);
-    if (subscription.phase.phase === "subscribed") this.#leave(subscription, subscription.phase.topic);
+    this.#subscriptions.unsubscribe(name);
     this.#checkSettled();
   }
 
-  /**
-   * Queues an action for the present connection or, if there is none, the next one; its id comes back with
-   * actionFinished or actionFailed. Takes over `payload`. Throws kTooManyActions, kMessageTooBig.
-   */
-  act(payload: Uint8Array): number {
-    if (payload.length > this.#maxPayloadBytes()) throw this.#tooBig(payload);
-    return this.#actions.add(payload);
-  }
-
-  /** Gives up the actions that were not sent yet. */
-  abandonActions(error: SyncError): void {
-    for (const { id } of this.#actions.takeWaiting()) this.#emit({ type: "actionFailed", id, error });
+  /** A new token of the same user. Nothing happens if the session is not live. */
+  renewToken(token: string): void {
+    if (this.#state === "live") this.#outbox.tokenDue = token;
   }
 
   /** Ends the connection on the application's wish. */
   close(error: SyncError, reconnect: boolean): void {
+    this.#close(CloseCode.kNormal, error, reconnect);
+  }
+
+  /** Says goodbye: the server ends the session, too. */
+  disconnect(error: SyncError, reconnect: boolean): void {
+    if (this.#state !== "waiting" && this.#state !== "live") return;
+    this.#sayDisconnect(CloseCode.kNormal, error, reconnect);
     this.#close(CloseCode.kNormal, error, reconnect);
   }
 
@@ -239,41 +196,15 @@ export class ClientSession {
     return { type: "deadline", atMs: this.#deadline(nowMs) };
   }
 
-  // --- State -----------------------------------------------------------------------------------------------
+  // --- State and control -----------------------------------------------------------------------------------
 
   #handleState(bytes: Uint8Array): void {
     if (this.#state !== "live") throw new SyncError("kUnexpectedMessage", "state before Welcome");
-    const frame = decodeStateFrame(bytes);
+    const error = this.#subscriptions.handleFrame(bytes);
     this.#outbox.bytesSinceAck += bytes.length;
-    // Frames of a topic that was left may still be under way.
-    const subscription = this.#byTopic.get(frame.topic);
-    if (subscription === undefined) return;
-    const { name } = subscription;
-    this.#emptySnapshot ??= makeEmptySnapshot();
-    const result = subscription.handleFrame(frame, bytes.length, this.#emptySnapshot);
-    switch (result.outcome) {
-      case "none":
-        return;
-      case "updated":
-        this.#emit({ type: "updated", name, held: result.held, update: result.update });
-        this.#checkSettled();
-        return;
-      case "resync":
-        this.#emit({ type: "resyncing", name, error: withTopic(result.error, name) });
-        if (subscription.resyncsInRow > this.#limits.maxResyncsInRow) {
-          this.#fail(withTopic(result.error, name), CloseCode.kResyncLoop, false);
-        }
-        return;
-      case "refused":
-        this.#emit({ type: "topicEnded", name, error: withTopic(result.error, name) });
-        this.unsubscribe(name);
-        return;
-      default:
-        result satisfies never;
-    }
+    if (error !== undefined) this.#fail(error, CloseCode.kResyncLoop, false);
+    this.#checkSettled();
   }
-
-  // --- Control ---------------------------------------------------------------------------------------------
 
   #handleControl(nowMs: number, bytes: Uint8Array): void {
     if (bytes.length > this.#limits.maxControlBytes) {
@@ -291,6 +222,7 @@ export class ClientSession {
       throw new SyncError("kUnexpectedMessage", `${message.type} in state ${this.#state}`);
     }
     this.#handleMessage(nowMs, message);
+    this.#checkSettled();
   }
 
   #handleMessage(nowMs: number, message: ServerMessage): void {
@@ -299,13 +231,28 @@ export class ClientSession {
         this.#handleWelcome(nowMs, message);
         return;
       case "subscribed":
-        this.#handleSubscribed(message);
+        this.#subscriptions.handleSubscribed(message);
         return;
       case "unsubscribed":
-        this.#handleUnsubscribed(message.topic, message.code);
+        this.#subscriptions.handleUnsubscribed(message.topic, message.code);
         return;
-      case "actionResult":
-        this.#handleActionResult(message);
+      case "actionResult": {
+        const visibleAt = message.visibleAt.map(({ topic, epoch, version }) => ({
+          topic: this.#subscriptions.nameOf(topic),
+          epoch,
+          version,
+        }));
+        this.#emit({ type: "actionAnswered", answer: message, visibleAt });
+        return;
+      }
+      case "actionsDurable":
+        this.#emit({ type: "actionsDurable", sequence: message.actionSequence });
+        return;
+      case "tokenRefreshed":
+        this.#emit({ type: "tokenRenewed", expiresInMs: message.expiresInMs });
+        return;
+      case "goAway":
+        this.#emit({ type: "goingAway", withinMs: message.withinMs });
         return;
       case "heartbeat":
         if (message.echoMs === 0n) this.#outbox.echoDue = message.sentMs;
@@ -336,69 +283,10 @@ export class ClientSession {
       );
     }
     this.#state = "live";
-    this.#isNewInstance = false;
     this.#serverLimits = withDefaults(welcome.limits);
     this.#outbox.keepTo(this.#serverLimits, nowMs);
-    this.#actions.begin(welcome.lastActionSequence);
-    this.#emit({ type: "welcomed", limits: this.#serverLimits, server: welcome.server });
+    this.#emit({ type: "welcomed", welcome, limits: this.#serverLimits });
     this.#emit({ type: "roundTrip", rttMs: nowMs - this.#openedAtMs });
-    // Actions queued before now were checked against the default; what the server says may be less.
-    for (const { id, payload } of this.#actions.takeBigger(this.#maxPayloadBytes())) {
-      this.#emit({ type: "actionFailed", id, error: this.#tooBig(payload) });
-    }
-    this.#checkSettled();
-  }
-
-  #handleSubscribed(message: Subscribed): void {
-    const subscription = this.#subscriptions.get(message.name);
-    const holder = this.#byTopic.get(message.topic);
-    if (subscription === undefined || subscription.phase.phase === "idle") {
-      throw new SyncError("kUnexpectedMessage", "Subscribed for a topic that was not asked for");
-    }
-    if (holder !== undefined && holder !== subscription) {
-      throw new SyncError("kUnexpectedMessage", "Subscribed with the number of another topic");
-    }
-    const { phase } = subscription;
-    if (phase.phase !== "requested") this.#byTopic.delete(phase.topic);
-    this.#byTopic.set(message.topic, subscription);
-    if (phase.phase === "leaving") {
-      if (phase.topic !== message.topic) this.#leave(subscription, message.topic);
-      return;
-    }
-    if (subscription.isWanted) subscription.bind(message);
-    else this.#leave(subscription, message.topic);
-    this.#checkSettled();
-  }
-
-  #handleUnsubscribed(topic: number, code: ErrorName): void {
-    const subscription = this.#byTopic.get(topic);
-    if (subscription === undefined) throw new SyncError("kUnexpectedMessage", "Unsubscribed from nothing");
-    this.#byTopic.delete(topic);
-    const wasLeaving = subscription.phase.phase === "leaving";
-    subscription.disconnect();
-    // Wanted again meanwhile: it is requested anew.
-    if (subscription.isWanted && !wasLeaving) {
-      const { name } = subscription;
-      this.#endTopic(subscription, new SyncError(code, "the server ended the subscription", { topic: name }));
-    }
-    if (!subscription.isWanted) this.#subscriptions.delete(subscription.name);
-    this.#checkSettled();
-  }
-
-  #handleActionResult(answer: ActionAnswer): void {
-    const action = this.#actions.finish(answer.actionSequence);
-    if (action === undefined) return;
-    this.#emit({ type: "actionFinished", id: action.id, result: this.#resultOf(answer) });
-  }
-
-  #resultOf(answer: ActionAnswer): ActionResult {
-    const { code, message, durable, payload } = answer;
-    const visibleAt = answer.visibleAt.map(({ topic, epoch, version }) => ({
-      topic: this.#byTopic.get(topic)?.name ?? "",
-      epoch,
-      version,
-    }));
-    return { status: statusName(answer.status), code, message, visibleAt, durable, payload };
   }
 
   #handleError(nowMs: number, message: ErrorMessage): void {
@@ -407,31 +295,14 @@ export class ClientSession {
       topic: topic === "" ? undefined : topic,
       retryAfterMs: retryAfterMs === 0 ? undefined : retryAfterMs,
     });
-    if (code === "kUnknownInstance") this.#isNewInstance = true;
     if (message.recovery === Recovery.kRetryable && code === "kRateLimited") {
       this.#outbox.block(nowMs + Math.max(retryAfterMs, kMinRetryMs));
       this.#outbox.repeat(refSequence);
     }
-    const subscription = this.#subscriptions.get(topic);
-    if (subscription?.phase.phase !== "requested") {
-      // An Unsubscribe that crossed the end of the topic.
-      if (code !== "kNotSubscribed") this.#emit({ type: "error", error });
-      return;
-    }
-    subscription.disconnect();
-    if (!subscription.isWanted) {
-      this.#subscriptions.delete(topic);
-    } else if (message.recovery === Recovery.kRetryable) {
-      subscription.retryAtMs = nowMs + Math.max(retryAfterMs, kMinRetryMs);
-      this.#emit({ type: "error", error });
-    } else {
-      this.#endTopic(subscription, error);
-    }
-    this.#checkSettled();
+    this.#subscriptions.handleError(nowMs, message, error);
   }
 
   #handleDisconnect(message: Disconnect): void {
-    if (message.code === "kUnknownInstance") this.#isNewInstance = true;
     const code = message.code === "kNone" ? "kConnectionLost" : message.code;
     const error = new SyncError(code, message.message, {
       closeCode: message.closeCode,
@@ -447,18 +318,19 @@ export class ClientSession {
     this.#outputs.push({ type: "event", event });
   }
 
-  /** Ends the connection for what the server did. Disconnect goes first: browsers cannot send most close codes. */
+  /** Ends the connection for what the server did. */
   #fail(error: SyncError, code = closeCodeOf(error.code), reconnect = mayReconnect(code)): void {
     if (this.#state !== "waiting" && this.#state !== "live") return;
-    const disconnect = this.#outbox.encode({
-      type: "disconnect",
-      closeCode: code,
-      code: errorNumber(error.code),
-      reconnect,
-      message: error.detail,
-    });
-    this.#outputs.push({ type: "transmit", bytes: disconnect });
+    this.#sayDisconnect(code, error, reconnect);
     this.#close(code, error, reconnect);
+  }
+
+  /** Goes before a close: browsers cannot send most close codes. */
+  #sayDisconnect(closeCode: number, error: SyncError, reconnect: boolean): void {
+    const code = errorNumber(error.code);
+    const message = error.detail;
+    const bytes = this.#outbox.encode({ type: "disconnect", closeCode, code, reconnect, message });
+    this.#outputs.push({ type: "transmit", bytes });
   }
 
   #close(code: number, error: SyncError, reconnect: boolean, retryAfterMs = 0): void {
@@ -468,34 +340,10 @@ export class ClientSession {
     this.#outputs.push({ type: "close", code, reason: error.code });
   }
 
-  #leave(subscription: Subscription, topic: number): void {
-    subscription.disconnect();
-    subscription.phase = { phase: "leaving", topic, isSent: false };
-  }
-
-  #endTopic(subscription: Subscription, error: SyncError): void {
-    this.#subscriptions.delete(subscription.name);
-    this.#emit({ type: "topicEnded", name: subscription.name, error });
-  }
-
   #checkSettled(): void {
-    if (this.#isSettled || this.#state !== "live") return;
-    for (const { isWanted, isSettled } of this.#subscriptions.values()) {
-      if (isWanted && !isSettled) return;
-    }
+    if (this.#isSettled || this.#state !== "live" || !this.#subscriptions.isSettled) return;
     this.#isSettled = true;
     this.#emit({ type: "settled" });
-  }
-
-  #maxPayloadBytes(): number {
-    return this.#serverLimits.maxMessageBytes - kEnvelopeBytes;
-  }
-
-  #tooBig({ length }: Uint8Array): SyncError {
-    return new SyncError(
-      "kMessageTooBig",
-      `an action of ${length} bytes, the limit is ${this.#maxPayloadBytes()}`,
-    );
   }
 
   #deadline(nowMs: number): number {
@@ -504,24 +352,6 @@ export class ClientSession {
     const asksAgain = this.#state === "live" && !this.#hasAsked;
     const silentAtMs = this.#lastReceivedMs + heartbeatIntervalMs + (asksAgain ? 0 : heartbeatTimeoutMs);
     return this.#state === "waiting" ? silentAtMs : Math.min(silentAtMs, this.#outbox.nextAtMs(nowMs));
-  }
-}
-
-function withTopic(error: SyncError, topic: string): SyncError {
-  return new SyncError(error.code, error.detail, { topic, cause: error.cause });
-}
-
-function statusName(status: ActionStatus): ActionResult["status"] {
-  switch (status) {
-    case ActionStatus.kAccepted:
-      return "accepted";
-    case ActionStatus.kRefused:
-      return "refused";
-    case ActionStatus.kFailed:
-      return "failed";
-    default:
-      status satisfies never;
-      return "failed";
   }
 }
 

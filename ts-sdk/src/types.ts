@@ -66,23 +66,47 @@ export type ConnectionState =
       readonly attempt: number;
       readonly error: SyncError | undefined;
     }
+  /** The application asked for it; `reconnect()` or `wake()` ends it. */
+  | { readonly state: "suspended" }
   /** The client gave up; `reconnect()` starts it again. */
   | { readonly state: "failed"; readonly error: SyncError };
 
 /** The server's answer to one action. */
 export interface ActionResult {
-  /** `accepted`: executed. `refused`: the game's rules say no. `failed`: the server could not. */
-  readonly status: "accepted" | "refused" | "failed";
+  /** `accepted`: executed. `refused`: the game's rules say no, nothing changed. */
+  readonly status: "accepted" | "refused";
   /** kNone where the status is `accepted`. */
   readonly code: ErrorName;
   /** Why it was refused, for people; may be empty. */
   readonly message: string;
   /** Versions from which on the effect can be seen. */
   readonly visibleAt: readonly TopicVersion[];
-  /** Whether the effect survives a crash of the server. */
+  /** Whether the effect survives a crash of the server already; SentAction.durable tells when it does. */
   readonly durable: boolean;
   /** The game's own answer; may be empty. */
   readonly payload: Uint8Array;
+}
+
+/**
+ * An action on its way: stored, sent as often as it takes, executed once. Awaiting it gives its result. The promises may be
+ * ignored: one that rejects unheard ends no process.
+ */
+export interface SentAction extends PromiseLike<ActionResult> {
+  /** The client's own number of it, 1, 2, 3 ... over all processes that use its storage. Known once it is stored. */
+  readonly id: bigint | undefined;
+  /**
+   * It is in the client's storage: from now on it will be executed, however often connections and servers fail.
+   * Rejects, as the others then do: it will not be executed (kStoreUnavailable, kTooManyActions, kMessageTooBig, kClosed).
+   */
+  readonly stored: Promise<void>;
+  /**
+   * The first answer. Should the server crash before the action is durable, it is executed anew, unless it was refused.
+   * Rejects: the outcome is unknown (kUnknownInstance, kActionConflict), kClosed if the client was closed first, or with
+   * kMessageTooBig if the server takes only smaller actions.
+   */
+  readonly result: Promise<ActionResult>;
+  /** Result and effect survive any crash of the server. Rejects as `result` does, also after that has resolved. */
+  readonly durable: Promise<void>;
 }
 
 /** Counters since `connect`. */

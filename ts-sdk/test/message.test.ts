@@ -2,7 +2,8 @@ import { ByteBuffer } from "flatbuffers";
 import { describe, expect, test } from "vitest";
 import { SyncError } from "../src/errors.js";
 import * as wire from "../src/generated/protocol_generated.js";
-import { type ClientMessage, decodeMessage, encodeMessage, kEnvelopeBytes } from "../src/message.js";
+import { type ClientMessage, decodeMessage, kEnvelopeBytes } from "../src/message.js";
+import { encodeMessage } from "../src/message-writer.js";
 import { codeOf, envelope, makeRandom, welcome } from "./support.js";
 
 type WireMessage = NonNullable<wire.EnvelopeT["message"]>;
@@ -12,19 +13,27 @@ const kServerMessages: readonly [wire.Message, WireMessage, object][] = [
     wire.Message.Welcome,
     welcome({
       secret: [1, 2, 3],
+      outcome: wire.SessionOutcome.kResumed,
+      freshReason: wire.FreshReason.kUnknownSession,
       schemaFingerprint: 5n,
       lastActionSequence: 6n,
       tokenExpiresInMs: 7n,
+      ledger: new wire.Id128T(8n, 9n),
+      firstSeenMs: 10n,
     }),
     {
       type: "welcome",
       protocol: 1,
       patchFormat: 1,
-      outcome: wire.SessionOutcome.kFresh,
+      resume: { session: { low: 1n, high: 2n }, secret: Uint8Array.of(1, 2, 3) },
+      outcome: wire.SessionOutcome.kResumed,
+      freshReason: wire.FreshReason.kUnknownSession,
       schemaFingerprint: 5n,
       server: "test",
       lastActionSequence: 6n,
       tokenExpiresInMs: 7,
+      ledger: { low: 8n, high: 9n },
+      firstSeenMs: 10n,
       limits: {
         maxMessageBytes: 65_536,
         maxSnapshotBytes: 1 << 24,
@@ -59,6 +68,7 @@ const kServerMessages: readonly [wire.Message, WireMessage, object][] = [
       [new wire.TopicVersionT(1, 2n, 3n), new wire.TopicVersionT(4, 5n, 6n)],
       true,
       [9, 8, 7],
+      250,
     ),
     {
       type: "actionResult",
@@ -72,7 +82,19 @@ const kServerMessages: readonly [wire.Message, WireMessage, object][] = [
       ],
       durable: true,
       payload: Uint8Array.of(9, 8, 7),
+      retryAfterMs: 250,
     },
+  ],
+  [wire.Message.ActionsDurable, new wire.ActionsDurableT(5n), { type: "actionsDurable", actionSequence: 5n }],
+  [
+    wire.Message.TokenRefreshed,
+    new wire.TokenRefreshedT(60_000n),
+    { type: "tokenRefreshed", expiresInMs: 60_000 },
+  ],
+  [
+    wire.Message.GoAway,
+    new wire.GoAwayT(30_000, "maintenance"),
+    { type: "goAway", withinMs: 30_000, message: "maintenance" },
   ],
   [wire.Message.Heartbeat, new wire.HeartbeatT(1n, 2n), { type: "heartbeat", sentMs: 1n, echoMs: 2n }],
   [
@@ -115,6 +137,12 @@ describe("decodeMessage", () => {
   test("decodeMessage: reads messages whose fields are all absent", () => {
     const empty = decodeMessage(envelope(1n, wire.Message.Error, new wire.ErrorT()));
     expect(empty.message).toMatchObject({ code: "kNone", topic: "", message: "" });
+    const plain = welcome({ session: null, ledger: null });
+    expect(decodeMessage(envelope(1n, wire.Message.Welcome, plain)).message).toMatchObject({
+      resume: undefined,
+      ledger: undefined,
+      tokenExpiresInMs: Number.POSITIVE_INFINITY,
+    });
   });
 
   test("decodeMessage: refuses a message cut at any length", () => {
@@ -132,7 +160,7 @@ describe("decodeMessage", () => {
   test("decodeMessage: refuses what only clients send, unknown types and nothing", () => {
     const ack = envelope(1n, wire.Message.Ack, new wire.AckT());
     expect(codeOf(() => decodeMessage(ack))).toBe("kUnexpectedMessage");
-    expect(codeOf(() => decodeMessage(withType(14)))).toBe("kUnknownMessage");
+    expect(codeOf(() => decodeMessage(withType(18)))).toBe("kUnknownMessage");
     expect(codeOf(() => decodeMessage(withType(255)))).toBe("kUnknownMessage");
     expect(codeOf(() => decodeMessage(withType(0)))).toBe("kMalformed");
   });
@@ -213,7 +241,13 @@ describe("encodeMessage", () => {
       const cause = wire.ErrorCode.kWrongBaseline;
       const messages: ClientMessage[] = [
         { type: "getState", topic: 2 ** 32 - 1, cause, chunks },
-        { type: "action", actionSequence: 2n ** 64n - 1n, payload: bytes },
+        {
+          type: "action",
+          actionSequence: 2n ** 64n - 1n,
+          payload: bytes,
+          confirmedAction: 2n ** 64n - 2n,
+          isWithdrawn: true,
+        },
       ];
       for (const message of messages)
         expect(encodeMessage(2n ** 64n - 1n, message).length).toBeLessThanOrEqual(n + kEnvelopeBytes);
@@ -232,8 +266,13 @@ describe("encodeMessage", () => {
         schemaFingerprint: 5n,
         sdk: "sdk",
         maxSnapshotBytes: 6,
+        attempt: 7n,
+        ledger: undefined,
+        firstSeenMs: 0n,
+        confirmedAction: 0n,
+        resume: undefined,
       }),
-    ).toEqual(new wire.HelloT(1, 2, 1, new wire.Id128T(3n, 4n), true, 5n, "sdk", 6));
+    ).toEqual(new wire.HelloT(1, 2, 1, new wire.Id128T(3n, 4n), true, 5n, "sdk", 6, null, 7n));
     const have = { epoch: 1n, version: 2n, digest: 3n };
     expect(
       read({
@@ -258,12 +297,18 @@ describe("encodeMessage", () => {
     expect(read({ type: "getState", topic: 7, cause, chunks })).toEqual(
       new wire.GetStateT(7, cause, new wire.HeldChunksT(700, [...chunks.fingerprints])),
     );
-    expect(read({ type: "action", actionSequence: 9n, payload: Uint8Array.of(1, 2) })).toEqual(
-      new wire.ActionT(9n, [1, 2]),
+    const action = { type: "action", actionSequence: 9n, confirmedAction: 8n } as const;
+    expect(read({ ...action, payload: Uint8Array.of(1, 2), isWithdrawn: false })).toEqual(
+      new wire.ActionT(9n, [1, 2], 8n, false),
     );
-    expect(
-      read({ type: "ack", versions: [{ topic: 1, epoch: 2n, version: 3n }], receivedSequence: 4n }),
-    ).toEqual(new wire.AckT([new wire.TopicVersionT(1, 2n, 3n)], 4n));
+    expect(read({ ...action, payload: new Uint8Array(0), isWithdrawn: true })).toEqual(
+      new wire.ActionT(9n, [], 8n, true),
+    );
+    const versions = [{ topic: 1, epoch: 2n, version: 3n }];
+    expect(read({ type: "ack", versions, receivedSequence: 4n, confirmedAction: 5n })).toEqual(
+      new wire.AckT([new wire.TopicVersionT(1, 2n, 3n)], 4n, 5n),
+    );
+    expect(read({ type: "refreshToken", token: "to.k.en" })).toEqual(new wire.RefreshTokenT("to.k.en"));
     expect(
       read({ type: "disconnect", closeCode: 1007, code: 1001, reconnect: false, message: "why" }),
     ).toEqual(new wire.DisconnectT(1007, 1001, false, 0, "why"));

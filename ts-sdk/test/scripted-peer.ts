@@ -14,6 +14,7 @@ export type Received =
   | wire.GetStateT
   | wire.ActionT
   | wire.AckT
+  | wire.RefreshTokenT
   | wire.HeartbeatT
   | wire.DisconnectT;
 
@@ -87,11 +88,28 @@ export class ScriptedPeer {
     this.deliver(stateFrame({ kind: "patch", topic, version, back, body: wholePatch(baseline, target) }));
   }
 
-  actionResult(sequence: bigint, status = wire.ActionStatus.kAccepted, code = wire.ErrorCode.kNone): void {
-    this.send(
-      wire.Message.ActionResult,
-      new wire.ActionResultT(sequence, status, code, "said", [new wire.TopicVersionT(1, 7n, 2n)], false, [5]),
-    );
+  actionResult(
+    sequence: bigint,
+    status = wire.ActionStatus.kAccepted,
+    code = wire.ErrorCode.kNone,
+    changes: Partial<wire.ActionResultT> = {},
+  ): void {
+    const seen = [new wire.TopicVersionT(1, 7n, 2n)];
+    const result = new wire.ActionResultT(sequence, status, code, "said", seen, false, [5]);
+    this.send(wire.Message.ActionResult, Object.assign(result, changes));
+  }
+
+  /** The action was not executed and is to be sent again. */
+  actionFailed(sequence: bigint, retryAfterMs: number, code = wire.ErrorCode.kStoreUnavailable): void {
+    this.actionResult(sequence, wire.ActionStatus.kFailed, code, { retryAfterMs });
+  }
+
+  actionsDurable(sequence: bigint): void {
+    this.send(wire.Message.ActionsDurable, new wire.ActionsDurableT(sequence));
+  }
+
+  goAway(withinMs: number): void {
+    this.send(wire.Message.GoAway, new wire.GoAwayT(withinMs, "maintenance"));
   }
 
   error(code: wire.ErrorCode, changes: Partial<wire.ErrorT> = {}): void {

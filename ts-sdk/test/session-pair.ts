@@ -1,13 +1,48 @@
 // A session and a scripted peer, connected: what the tests of sessions begin with.
 
 import { expect } from "vitest";
+import type { OutgoingAction } from "../src/action-queue.js";
 import type { Limits } from "../src/limits.js";
+import type { HelloIdentity } from "../src/message.js";
+import type { ActionSource } from "../src/outbox.js";
 import { ClientSession } from "../src/session.js";
 import type { SessionEvent } from "../src/session-output.js";
 import { ScriptedPeer } from "./scripted-peer.js";
 
 export const kOne = Uint8Array.of(1, 1, 1, 1);
 export const kEpoch = 7n;
+
+export const kIdentity: HelloIdentity = {
+  instance: { low: 3n, high: 4n },
+  isNew: true,
+  attempt: 1n,
+  ledger: undefined,
+  firstSeenMs: 0n,
+  confirmedAction: 0n,
+  resume: undefined,
+};
+
+/** Actions that are to be sent, one after the other. */
+class WaitingActions implements ActionSource {
+  waiting: OutgoingAction[] = [];
+  confirmed = 0n;
+  /** None is sent before. */
+  notBeforeMs = 0;
+  asked: { readonly window: number; readonly maxPayloadBytes: number } | undefined;
+
+  canSend(nowMs: number): boolean {
+    return this.waiting.length > 0 && nowMs >= this.notBeforeMs;
+  }
+
+  next(nowMs: number, window: number, maxPayloadBytes: number): OutgoingAction | undefined {
+    this.asked = { window, maxPayloadBytes };
+    return this.canSend(nowMs) ? this.waiting.shift() : undefined;
+  }
+
+  nextAtMs(nowMs: number): number {
+    return this.waiting.length > 0 && nowMs < this.notBeforeMs ? this.notBeforeMs : Number.POSITIVE_INFINITY;
+  }
+}
 
 /** A session and its peer over a perfect network in virtual time. */
 export class Pair {
@@ -17,14 +52,12 @@ export class Pair {
   events: SessionEvent[] = [];
   closes: number[] = [];
   deadlineMs = 0;
-  #instances = 0n;
+  readonly actions = new WaitingActions();
+  #sequence = 0n;
 
   constructor(limits: Partial<Limits> = {}) {
     this.session = new ClientSession({
-      makeInstance: () => {
-        this.#instances += 1n;
-        return { low: this.#instances, high: 0n };
-      },
+      actions: this.actions,
       schemaFingerprint: 55n,
       sdk: "test",
       limits,
@@ -35,10 +68,10 @@ export class Pair {
     };
   }
 
-  open(): this {
+  open(identity: Partial<HelloIdentity> = {}): this {
     this.peer.reset();
     this.closes = [];
-    this.session.handleOpen(this.nowMs);
+    this.session.handleOpen(this.nowMs, { ...kIdentity, ...identity });
     this.poll();
     return this;
   }
@@ -89,10 +122,13 @@ export class Pair {
     throw new Error("the session spins");
   }
 
-  act(...payload: number[]): number {
-    const id = this.session.act(Uint8Array.from(payload));
+  /** The next action, with these bytes. */
+  act(...payload: number[]): void {
+    this.#sequence += 1n;
+    const sequence = this.#sequence;
+    const bytes = Uint8Array.from(payload);
+    this.actions.waiting.push({ id: sequence, sequence, payload: bytes, isWithdrawn: false });
     this.poll();
-    return id;
   }
 
   of<T extends SessionEvent["type"]>(type: T): Extract<SessionEvent, { type: T }>[] {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "libsync/frame.h"
 #include "libsync/limits.h"
@@ -20,9 +21,21 @@
 
 namespace libsync {
 
+// The session of an earlier connection, from its Welcome.
+struct SessionSecret {
+  protocol::Id128 session;
+  std::vector<std::uint8_t> secret;
+};
+
+// What a Hello says. client.h keeps all of it for clients that outlive their connections.
 struct ClientSessionConfig {
-  protocol::Id128 instance;              // random, one per process or tab
-  bool is_new = true;                    // made for this connection
+  protocol::Id128 instance;         // random, one per process or tab
+  bool is_new = true;               // no Welcome has come for it yet
+  std::uint64_t attempt = 1;        // 1, 2, 3 ... per instance
+  protocol::Id128 ledger;           // unless it is new: of the last Welcome
+  std::uint64_t first_seen_ms = 0;  // unless it is new: of the first Welcome
+  Sequence confirmed;               // all actions up to here have ended, durably
+  std::optional<SessionSecret> resume;
   std::uint64_t schema_fingerprint = 0;  // 0: not checked
   std::string sdk = "libsync-cpp";
 };
@@ -48,8 +61,20 @@ struct TopicEnded {
   std::string name;
   Error error;
 };
+// An action was executed or refused; or, kFailed, not executed: it may be sent again.
 struct ActionFinished {
   protocol::ActionResultT result;
+};
+// All actions up to this one, and what they did, survive a crash of the server.
+struct ActionsNowDurable {
+  Sequence sequence;
+};
+struct TokenRenewed {
+  Duration expires_in = Duration::max();  // max(): never
+};
+// The server wants a new connection to be made within the time.
+struct GoingAway {
+  Duration within;
 };
 struct PeerError {
   protocol::ErrorT error;
@@ -63,9 +88,12 @@ struct Disconnected {
   protocol::DisconnectT disconnect;
 };
 
-using ClientEvent =
-    std::variant<Welcomed, TopicUpdated, TopicEnded, ActionFinished, PeerError, Resyncing, Disconnected>;
+using ClientEvent = std::variant<Welcomed, TopicUpdated, TopicEnded, ActionFinished, ActionsNowDurable, TokenRenewed,
+                                 GoingAway, PeerError, Resyncing, Disconnected>;
 using ClientOutput = std::variant<Transmit, ClientEvent, CloseConnection, Deadline>;
+
+// Whether a connection that ended with this code may be followed by another. kUnset: none was given.
+bool may_reconnect(CloseCode close_code);
 
 class ClientSession {
  public:
@@ -80,9 +108,15 @@ class ClientSession {
   // May be called before Welcome; the request leaves after it. `have`: what an earlier connection left.
   void subscribe(TimePoint now, const std::string& name, const HeldState* have = nullptr, std::uint8_t priority = 128);
   void unsubscribe(TimePoint now, const std::string& name);
-  // The sequence of the action, which ActionFinished will carry.
-  // Errors: kUnexpectedMessage (not live), kTooManyActions (wait for a result), kMessageTooBig.
-  [[nodiscard]] Result<Sequence> act(TimePoint now, BytesView payload);
+  // Sends an action. Whether it is its turn is the caller's business. `is_withdrawn`: it is not to be executed any
+  // more. Errors: kUnexpectedMessage (not live), kMessageTooBig.
+  [[nodiscard]] Result<bool> act(TimePoint now, Sequence sequence, BytesView payload, bool is_withdrawn = false);
+  // All actions up to here have ended, durably; said with the next action or ack.
+  void confirm_actions(TimePoint now, Sequence sequence);
+  // Nothing happens if the session is not live.
+  void renew_token(TimePoint now, const std::string& token);
+  // Says goodbye: the server ends the session, too.
+  void disconnect(TimePoint now);
 
   [[nodiscard]] ClientOutput poll_output(TimePoint now);
 
@@ -90,6 +124,10 @@ class ClientSession {
   bool is_closed() const { return state_ == State::kClosing || state_ == State::kClosed; }
   // Null if the topic is not subscribed or nothing has arrived yet.
   const HeldState* held(const std::string& name) const;
+  // Largest payload of an action, as the server announced.
+  std::size_t max_payload_bytes() const;
+  std::uint32_t max_actions_in_flight() const { return limits_.max_actions_in_flight; }
+  bool has_queued() const { return !queue_.empty(); }
 
  private:
   enum class State : std::uint8_t { kWaitingForWelcome, kLive, kClosing, kClosed };
@@ -126,6 +164,7 @@ class ClientSession {
   void fail(CloseCode close_code, ErrorCode code, const std::string& detail);
   template <typename MessageT>
   void send(MessageT message);
+  void mark_ack_due(TimePoint now);
   void mark_changed(TimePoint now, Subscription& subscription, std::size_t bytes);
   TimePoint next_deadline(TimePoint now);
 
@@ -135,8 +174,8 @@ class ClientSession {
 
   Sequence received_;
   Sequence sent_;
-  Sequence last_action_;
-  std::uint32_t actions_in_flight_ = 0;
+  Sequence confirmed_;              // of the actions
+  Sequence told_confirmed_;         // as the server was told
   std::size_t max_sent_bytes_ = 0;  // of a message, as the server announced
   std::map<std::string, Subscription> subscriptions_;
   std::map<std::uint32_t, std::string> names_;  // by TopicId

@@ -55,7 +55,7 @@ class Fingerprints {
 // The digest alone.
 Digest digest_of(BytesView bytes);
 
-// XXH3-64 of arbitrary bytes, seed 0: schema fingerprints.
+// XXH3-64 of arbitrary bytes, seed 0: schema fingerprints, payloads of actions.
 std::uint64_t xxh3_64(BytesView bytes);
 
 }  // namespace libsync

@@ -17,8 +17,21 @@ struct Limits {
   std::size_t max_part_bytes = 32u << 10;
   // Subscriptions per session. One more is answered with kTooManyTopics.
   std::uint32_t max_topics = 64;
-  // Unanswered actions per session. One more is answered with kTooManyActions and not executed.
+  // Actions per client instance whose result the client has not confirmed. One more is not executed: kTooManyActions.
   std::uint32_t max_actions_in_flight = 64;
+  // Results of these, bytes per client instance. An action that comes when they are full is not executed. Well below
+  // max_queued_bytes, as a new connection gets all of them at once.
+  std::size_t max_result_bytes = 128u << 10;
+  // Client instances that have acted: per user and in all. Beyond it, and after the time without an action, those
+  // unused for longest are forgotten; actions that such an instance sends later are refused with kUnknownInstance.
+  std::uint32_t max_instances_per_user = 16;
+  std::size_t max_instances = 1u << 20;
+  Duration instance_horizon = std::chrono::hours(24 * 30);
+  // Sessions per user with and without a connection, and how long one without is kept: the user then has not left.
+  std::uint32_t max_sessions_per_user = 8;
+  Duration session_linger = std::chrono::seconds(120);
+  // Sessions without a connection in all; beyond it the oldest end.
+  std::size_t max_lingering_sessions = 1u << 16;
   // Control messages from a client: sustained rate and burst. Beyond it a message is dropped with kRateLimited;
   // when there were max_rate_violations more drops than messages within the rate, the connection ends.
   std::uint32_t messages_per_second = 60;

@@ -22,19 +22,19 @@ namespace libsync {
 
 // What a session is told when it is made.
 struct ServerSessionConfig {
-  protocol::Id128 session;                         // random, unique
   std::string server = "libsync";                  // name and version, for the client's logs
   std::vector<std::uint64_t> schema_fingerprints;  // accepted ones, the server's own first; empty: not checked
   void* owner = nullptr;                           // the shell's own, see ServerSession::owner()
   TimePoint token_expires_at = TimePoint::max();   // the connection ends at this time plus Limits::token_grace
 };
 
-// The client said Hello and got Welcome.
-struct SessionOpened {
-  protocol::Id128 instance;
-  bool is_new = true;
-  std::string sdk;
+// The client said a Hello that can be answered. The application calls welcome(), or disconnect(), once; until then
+// nothing more is taken from the client.
+struct HelloReceived {
+  protocol::HelloT hello;
 };
+// The client has shown that it has the Welcome: what came before it is of no more use to anybody.
+struct WelcomeConfirmed {};
 // The application decides and calls accept_subscription or reject_subscription; until then the topic is pending.
 struct SubscribeRequested {
   std::string name;
@@ -43,10 +43,19 @@ struct SubscribeRequested {
 struct TopicUnsubscribed {
   TopicId topic;
 };
-// The application executes the action and calls complete_action once.
+// The application finds out whether it is to be executed (ActionLedger), and calls complete_action().
 struct ActionReceived {
   Sequence sequence;
   Bytes payload;
+  bool is_withdrawn = false;
+};
+// The client needs the results up to here no more. Later than an ActionReceived that it came with.
+struct ActionsConfirmed {
+  Sequence sequence;
+};
+// The client has a new token. The application verifies it and calls renew_token() or refuse_token().
+struct TokenOffered {
+  std::string token;
 };
 // The peer broke a rule or diverged; for logs and metrics. The session has answered already.
 struct ErrorReported {
@@ -54,8 +63,21 @@ struct ErrorReported {
   bool from_peer = false;  // the client reported it (GetState with a cause)
 };
 
-using ServerEvent = std::variant<SessionOpened, SubscribeRequested, TopicUnsubscribed, ActionReceived, ErrorReported>;
+using ServerEvent = std::variant<HelloReceived, WelcomeConfirmed, SubscribeRequested, TopicUnsubscribed, ActionReceived,
+                                 ActionsConfirmed, TokenOffered, ErrorReported>;
 using ServerOutput = std::variant<Transmit, ServerEvent, CloseConnection, Deadline>;
+
+// What a Welcome says of session and instance.
+struct WelcomeInfo {
+  protocol::Id128 session;
+  protocol::SessionOutcome outcome = protocol::SessionOutcome::kFresh;
+  protocol::FreshReason fresh_reason = protocol::FreshReason::kNotAsked;
+  std::vector<std::uint8_t> secret;  // random, at least 16 bytes; empty: the session cannot be resumed
+  protocol::Id128 ledger;
+  std::uint64_t first_seen_ms = 0;
+  Sequence last_action;  // executed
+  Sequence durable;      // of these, up to here
+};
 
 struct SessionStats {
   std::uint64_t updates_sent = 0;
@@ -86,8 +108,17 @@ class ServerSession {
   // Requires: broadcaster.has(topic).
   void accept_subscription(TimePoint now, const std::string& name, TopicId topic);
   void reject_subscription(TimePoint now, const std::string& name, ErrorCode code, const std::string& message);
-  // Answers an ActionReceived.
+  // Answers a HelloReceived. Nothing happens if the connection has ended meanwhile.
+  void welcome(TimePoint now, WelcomeInfo info);
+  // Answers an ActionReceived, or repeats the result of an earlier connection's action.
   void complete_action(TimePoint now, protocol::ActionResultT result);
+  // All actions up to this one are durable.
+  void confirm_durable(TimePoint now, Sequence sequence);
+  // Answers a TokenOffered. TimePoint::max(): the token does not expire.
+  void renew_token(TimePoint now, TimePoint expires_at);
+  void refuse_token(TimePoint now, const std::string& message);
+  // Asks the client to make a new connection within the time. The application ends this one later.
+  void go_away(TimePoint now, Duration within, const std::string& message);
   // Says why and ends the connection.
   void disconnect(TimePoint now, CloseCode close_code, ErrorCode code, const std::string& message,
                   Duration retry_after = Duration::zero());
@@ -107,7 +138,7 @@ class ServerSession {
 
  private:
   friend class Broadcaster;
-  enum class State : std::uint8_t { kWaitingForHello, kLive, kClosing, kClosed };
+  enum class State : std::uint8_t { kWaitingForHello, kWelcoming, kLive, kClosing, kClosed };
 
   struct Subscription {
     std::string name;
@@ -124,11 +155,12 @@ class ServerSession {
     std::size_t next_part = 0;
   };
 
-  void handle_hello(TimePoint now, const protocol::HelloT& hello);
+  void handle_hello(TimePoint now, protocol::HelloT& hello);
   void handle_subscribe(const protocol::SubscribeT& subscribe, std::uint64_t ref);
   void handle_unsubscribe(const protocol::UnsubscribeT& unsubscribe, std::uint64_t ref);
   void handle_get_state(TimePoint now, const protocol::GetStateT& get_state, std::uint64_t ref);
-  void handle_action(const protocol::ActionT& action, bool within_rate);
+  void handle_action(TimePoint now, const protocol::ActionT& action, bool within_rate);
+  bool handle_confirmed(TimePoint now, Sequence confirmed);
   void handle_ack(TimePoint now, const protocol::AckT& ack);
   void handle_heartbeat(TimePoint now, const protocol::HeartbeatT& heartbeat);
   void handle_message(TimePoint now, protocol::EnvelopeT& envelope);
@@ -155,8 +187,9 @@ class ServerSession {
 
   Sequence received_;
   Sequence sent_;
-  Sequence last_action_;
-  std::uint32_t actions_in_flight_ = 0;
+  Sequence confirmed_;     // of the actions, as the client said
+  Sequence told_durable_;  // of the actions, as the client was told
+  bool is_welcome_confirmed_ = false;
   TokenBucket message_bucket_;
   std::uint32_t rate_violations_ = 0;
 

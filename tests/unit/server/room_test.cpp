@@ -8,139 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "unit/server/room_support.h"
+
 namespace libsync::server {
-namespace {
 
-Bytes to_bytes(const std::string& text) {
-  Bytes bytes;
-  for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
-  return bytes;
-}
-
-// A counter that everybody sees and one for each user; the action "inc" counts, "save" saves, "" is refused.
-class CounterGame final : public Game {
- public:
-  std::span<const std::byte> schema() const override { return {}; }
-  std::vector<TopicSpec> topics() const override {
-    std::vector<TopicSpec> specs = {{.name = "world"}};
-    for (const auto& [user, count] : users) specs.push_back({.name = "player/" + user});
-    return specs;
-  }
-  bool may_subscribe(std::string_view user, std::string_view topic) const override {
-    return topic == "world" || topic == "nowhere" || topic == "player/" + std::string(user);
-  }
-  void join(const std::string& user) override { users.emplace(user, 0); }
-  void leave(const std::string& user) override { users.erase(user); }
-  ActionOutcome on_action(const std::string& user, BytesView payload) override {
-    ActionOutcome outcome;
-    if (payload.empty()) {
-      outcome.status = ActionStatus::kRefused;
-      outcome.code = ErrorCode::kActionRefused;
-      return outcome;
-    }
-    outcome.wants_save = payload.size() == 4;
-    if (!outcome.wants_save) ++users[user];
-    outcome.visible_in = {"player/" + user};
-    return outcome;
-  }
-  void on_saved(const std::string&, bool durable) override { saved += durable ? 1 : 0; }
-  void tick() override { ++ticks; }
-  BytesView snapshot(std::string_view topic) override {
-    bytes = to_bytes(topic == "world" ? "tick " + std::to_string(ticks)
-                                      : std::string(topic) + " " + std::to_string(users[std::string(topic.substr(7))]));
-    return bytes;
-  }
-  std::vector<SaveRecord> save() const override {
-    std::vector<SaveRecord> records = {{"ticks", to_bytes(std::to_string(ticks))}};
-    for (const std::string& key : extra_keys) records.push_back({key, to_bytes("x")});
-    return records;
-  }
-  Result<bool> load(const std::vector<SaveRecord>& records) override {
-    for (const SaveRecord& record : records) {
-      if (record.key != "ticks") continue;
-      std::string text;
-      for (const std::byte byte : record.value) text += static_cast<char>(byte);
-      ticks = std::stoi(text);
-    }
-    return !records.empty();
-  }
-
-  std::map<std::string, int> users;
-  std::vector<std::string> extra_keys;
-  int ticks = 0;
-  int saved = 0;
-  Bytes bytes;
-};
-
-class MemoryStore final : public Store {
- public:
-  Result<std::vector<SaveRecord>> load(const std::string& prefix) override {
-    std::vector<SaveRecord> found;
-    for (const auto& [key, value] : records) {
-      if (key.starts_with(prefix)) found.push_back({key, value});
-    }
-    return found;
-  }
-  void commit(std::vector<SaveRecord> written, std::vector<std::string> removed, Done done) override {
-    ++commits;
-    if (broken) return done(Error{ErrorCode::kStoreUnavailable, "broken"});
-    for (const std::string& key : removed) records.erase(key);
-    for (SaveRecord& record : written) records[record.key] = std::move(record.value);
-    done(true);
-  }
-
-  std::map<std::string, Bytes> records;
-  int commits = 0;
-  bool broken = false;
-};
-
-// A room with two shards whose messages are collected, and a queue in place of the game thread.
-struct Fixture {
-  explicit Fixture(MemoryStore& durable, RoomConfig room_config = {.n_shards = 2, .ticks_between_saves = 0})
-      : config(room_config),
-        log((std::filesystem::temp_directory_path() / "libsync-room-test").string(), false),
-        room(
-            game, durable, limits, log, config,
-            [this](std::uint32_t shard, std::vector<RoomMessage> messages) {
-              for (RoomMessage& message : messages) sent[shard].push_back(std::move(message));
-            },
-            [this] { return ++random; },
-            [this](std::function<void()> function) { posted.push_back(std::move(function)); }) {
-    REQUIRE(room.start());
-  }
-
-  void run_posted() {
-    while (!posted.empty()) {
-      const std::vector<std::function<void()>> now = std::exchange(posted, {});
-      for (const auto& function : now) function();
-    }
-  }
-  std::vector<RoomMessage> take(std::uint32_t shard) { return std::exchange(sent[shard], {}); }
-  TopicStats stats_of(const std::string& name) {
-    for (const TopicStats& topic : room.take_stats().topics) {
-      if (topic.name == name) return topic;
-    }
-    return {};
-  }
-
-  RoomConfig config;
-  CounterGame game;
-  Limits limits;
-  Log log;
-  std::map<std::uint32_t, std::vector<RoomMessage>> sent;
-  std::vector<std::function<void()>> posted;
-  static inline std::uint64_t random = 100;  // goes on from room to room: no epoch comes twice
-  Room room;
-};
-
-template <typename T>
-const T& get(const std::vector<RoomMessage>& messages, std::size_t i) {
-  REQUIRE(i < messages.size());
-  REQUIRE(std::holds_alternative<T>(messages[i]));
-  return std::get<T>(messages[i]);
-}
-
-}  // namespace
+using test::CounterGame;
+using test::Fixture;
+using test::get;
+using test::MemoryStore;
+using test::to_bytes;
 
 TEST_CASE("Room: a shard gets the state before the answer, then every version after it") {
   MemoryStore store;
@@ -268,11 +144,12 @@ TEST_CASE("Room: refuses at once, and answers an accepted action with the versio
   MemoryStore store;
   Fixture f(store);
   f.room.join("alice");
-  f.room.act({0, 1}, "alice", Sequence{1}, {});
+  f.open({0, 1}, "alice");
+  f.act({0, 1}, "alice", 1, {});
   CHECK(get<ActionAnswer>(f.take(0), 0).result.status == ActionStatus::kRefused);
   f.room.subscribe({0, 1}, "alice", "player/alice");
   f.take(0);
-  f.room.act({0, 1}, "alice", Sequence{2}, to_bytes("inc"));
+  f.act({0, 1}, "alice", 2, to_bytes("inc"));
   CHECK(f.take(0).empty());
   f.room.tick();
   const auto messages = f.take(0);
@@ -290,7 +167,8 @@ TEST_CASE("Room: actions beyond a tick's share wait in order, and beyond the que
   MemoryStore store;
   Fixture f(store, {.n_shards = 2, .max_actions_per_tick = 2, .max_waiting_actions = 3, .ticks_between_saves = 0});
   f.room.join("alice");
-  for (std::uint64_t i = 1; i <= 6; ++i) f.room.act({0, 1}, "alice", Sequence{i}, to_bytes("inc"));
+  f.open({0, 1}, "alice");
+  for (std::uint64_t i = 1; i <= 6; ++i) f.act({0, 1}, "alice", i, to_bytes("inc"));
   CHECK(f.game.users["alice"] == 2);
   CHECK(get<ActionAnswer>(f.take(0), 0).result.code == ErrorCode::kRateLimited);
   std::vector<std::uint64_t> order;
@@ -306,19 +184,26 @@ TEST_CASE("Room: a save is answered when it is durable, and a crowd of saves sha
   MemoryStore store;
   Fixture f(store);
   f.room.join("alice");
-  for (std::uint64_t i = 1; i <= 50; ++i) f.room.act({0, 1}, "alice", Sequence{i}, to_bytes("save"));
+  f.open({0, 1}, "alice");
+  store.commits = 0;
+  for (std::uint64_t i = 1; i <= 50; ++i) f.act({0, 1}, "alice", i, to_bytes("save"));
   f.room.tick();
   CHECK(f.take(0).empty());
   f.run_posted();
   CHECK(store.commits == 2);
   CHECK(f.game.saved == 50);
   f.room.tick();
-  const auto messages = f.take(0);
-  REQUIRE(messages.size() == 50);
-  for (std::size_t i = 0; i < messages.size(); ++i) CHECK(get<ActionAnswer>(messages, i).result.durable);
+  std::size_t n_results = 0;
+  for (const RoomMessage& message : f.take(0)) {
+    const auto* answer = std::get_if<ActionAnswer>(&message);
+    if (answer == nullptr) continue;
+    ++n_results;
+    CHECK(answer->result.durable);
+  }
+  CHECK(n_results == 50);
 
   store.broken = true;
-  f.room.act({0, 1}, "alice", Sequence{51}, to_bytes("save"));
+  f.act({0, 1}, "alice", 51, to_bytes("save"));
   f.run_posted();
   const auto failed = f.take(0);
   CHECK(get<ActionAnswer>(failed, 0).result.status == ActionStatus::kFailed);
@@ -328,12 +213,13 @@ TEST_CASE("Room: a save is answered when it is durable, and a crowd of saves sha
 TEST_CASE("Room: records that the game no longer has are removed from the store") {
   MemoryStore store;
   Fixture f(store);
+  f.open({0, 1}, "alice");
   f.game.extra_keys = {"gone"};
-  f.room.act({0, 1}, "alice", Sequence{1}, to_bytes("save"));
+  f.act({0, 1}, "alice", 1, to_bytes("save"));
   f.run_posted();
   CHECK(store.records.contains("game/gone"));
   f.game.extra_keys = {};
-  f.room.act({0, 1}, "alice", Sequence{2}, to_bytes("save"));
+  f.act({0, 1}, "alice", 2, to_bytes("save"));
   f.run_posted();
   CHECK_FALSE(store.records.contains("game/gone"));
   CHECK(store.records.contains("game/ticks"));

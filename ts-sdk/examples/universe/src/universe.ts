@@ -94,17 +94,17 @@ export function runUniverse(token: string, user: string, onRefused: () => void):
     try {
       const result = await client.act(payload);
       if (result.status === "accepted") onAccepted(result);
-      else if (result.status === "refused")
-        toasts.show("bad", "Refused", result.message || result.code.slice(1));
-      else toasts.show("bad", "The server could not", result.message || result.code.slice(1));
+      else toasts.show("bad", "Refused", result.message || result.code.slice(1));
       return result;
     } catch (error) {
-      const text = error instanceof SyncError && error.code === "kConnectionLost";
-      toasts.show(
-        "bad",
-        "No answer",
-        text ? "The connection ended first: what became of it is unknown." : String(error),
-      );
+      const code = error instanceof SyncError ? error.code : "";
+      if (code === "kUnknownInstance" || code === "kActionConflict")
+        toasts.show(
+          "bad",
+          "No answer",
+          "The server lost its record of this page: what became of it is unknown.",
+        );
+      else toasts.show("bad", "Not sent", error instanceof SyncError ? error.detail : String(error));
       return undefined;
     }
   }

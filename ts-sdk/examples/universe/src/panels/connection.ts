@@ -20,7 +20,7 @@ export class ConnectionPanel {
   /** Called a few times a second: the countdown and the round trip change without an event. */
   refresh(): void {
     const now = this.client.connection.getSnapshot();
-    const isAway = now.state === "failed" || now.state === "reconnecting";
+    const isAway = now.state === "failed" || now.state === "reconnecting" || now.state === "suspended";
     this.pill.dataset["state"] = now.state;
     setText(this.text, this.describe());
     setText(this.cut.lastElementChild as Element, isAway ? "Try now" : "Cut connection");
@@ -45,6 +45,8 @@ export class ConnectionPanel {
         const seconds = Math.max(0, now.retryAtMs - Date.now()) / 1000;
         return seconds < 0.1 ? "Reconnecting…" : `Reconnecting · ${seconds.toFixed(1)} s`;
       }
+      case "suspended":
+        return "Suspended";
       case "failed":
         return `Failed · ${now.error.code.slice(1)}`;
       default:
