@@ -16,7 +16,8 @@ void ActionQueue::restore(std::uint64_t base, Sequence confirmed, std::vector<St
   durable_ = confirmed;
   for (Stored& stored : actions) {
     size_bytes_ += stored.payload.size();
-    entries_.push_back({std::move(stored.payload), true, stored.is_withdrawn, false, stored.is_withdrawn});
+    // One that is withdrawn was refused; whether the application heard of it before the process ended is not known.
+    entries_.push_back({std::move(stored.payload), true, stored.is_withdrawn, false, false});
   }
   max_sent_ = ActionId{front_.value - 1 + (may_be_sent ? entries_.size() : 0)};
 }
@@ -79,7 +80,7 @@ ActionQueue::Taken ActionQueue::take_result(TimePoint now, const protocol::Actio
   if (result.durable) durable_.value = std::max(durable_.value, result.action_sequence);
   const bool was_answered = std::exchange(entry->is_answered, true);
   if (was_answered || entry->was_refused) return Taken::kNothing;
-  if (result.status == ActionStatus::kAccepted) return Taken::kAnswered;
+  if (result.status == ActionStatus::kAccepted || entry->is_withdrawn) return Taken::kAnswered;
   withdraw(id);
   return Taken::kRefused;
 }
@@ -106,7 +107,7 @@ std::vector<ActionId> ActionQueue::renounce() {
   std::vector<ActionId> unknown;
   while (!entries_.empty() && front_ <= max_sent_) {
     // One that was refused, and that the application knows to be, stays refused.
-    if (!entries_.front().was_refused) unknown.push_back(front_);
+    if (!entries_.front().is_withdrawn) unknown.push_back(front_);
     size_bytes_ -= entries_.front().payload.size();
     entries_.pop_front();
     ++front_.value;

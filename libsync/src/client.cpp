@@ -467,13 +467,21 @@ void Client::renounce_instance(const Error& error) {
   StoreRecords records;
   const std::uint64_t first = actions_.base() + actions_.confirmed().value + 1;
   const std::vector<ActionId> unknown = actions_.renounce();
-  for (std::uint64_t id = first; id <= actions_.base(); ++id) records.removed.push_back(action_key(ActionId{id}));
-  for (const ActionId id : unknown) notify(ActionLost{id, error});
+  Storing then;
+  then.is_identity = true;
+  for (std::uint64_t id = first; id <= actions_.base(); ++id) {
+    records.removed.push_back(action_key(ActionId{id}));
+    // What was refused has ended with that, whatever the server knows.
+    const bool is_unknown = std::find(unknown.begin(), unknown.end(), ActionId{id}) != unknown.end();
+    if (is_unknown) {
+      notify(ActionLost{ActionId{id}, error});
+    } else {
+      then.notices.emplace_back(ActionEnded{ActionId{id}});
+    }
+  }
   make_instance();
   is_identity_stored_ = false;
   records.records.push_back(identity_record());
-  Storing then;
-  then.is_identity = true;
   store(std::move(records), std::move(then));
 }
 

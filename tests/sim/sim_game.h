@@ -63,6 +63,7 @@ class SimGame final : public server::Game {
       return outcome;
     }
     std::memcpy(&payload, bytes.data(), sizeof payload);
+    if (gone != nullptr && gone->test(payload.token)) violation = "an action of a lost store was executed anew";
     if (executed.test(payload.token)) violation = "an action was executed twice";
     const std::size_t client = payload.token / kTokensPerClient;
     for (std::size_t later = payload.token + 1; later < (client + 1) * kTokensPerClient; ++later) {
@@ -134,6 +135,7 @@ class SimGame final : public server::Game {
 
   Tokens executed;
   Tokens* ever_executed = nullptr;  // also what a crash took back
+  const Tokens* gone = nullptr;     // executed with a store that is lost: nobody knows of it, so never again
   bool is_moving = true;
   const char* violation = nullptr;
   std::size_t user_count() const { return users_.size(); }

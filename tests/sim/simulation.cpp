@@ -119,6 +119,7 @@ struct Simulation::Server {
                    return static_cast<std::uint64_t>(1'700'000'000'000 + ms.count() + sim.wall_offset_ms_);
                  }}) {
     game.ever_executed = &the_sim.ever_executed_;
+    game.gone = &the_sim.gone_;
     for (std::uint32_t i = 0; i < the_sim.schedule_.n_shards; ++i)
       shards.push_back(std::make_unique<Shard>(the_sim, i));
   }
@@ -179,7 +180,7 @@ void Simulation::record(const TopicUpdate& update) {
     return;
   }
   const BytesView bytes = update.snapshot->bytes();
-  Known now{info.epoch.value, info.id.value, update.version.value, digest_of(bytes), {}};
+  Known now{info.epoch.value, info.id.value, update.version.value, digest_of(bytes), events_.now(), {}};
   if (info.name == "world") now.executed = SimGame::tokens_of(bytes);
   if (!known.empty() && known.back().version >= now.version && !was_rolled_back_) {
     return violate("a version was published that is not newer");
@@ -471,9 +472,12 @@ void Simulation::crash_client(std::size_t index) {
   // Of what had ended, some was not yet removed from the disk.
   for (const auto& [id, token] : host.tokens) {
     const std::string digits = std::to_string(id);
-    if (tokens_[token].fate != Fate::kEnded) continue;
-    if (host.disk.contains("action/" + std::string(20 - digits.size(), '0') + digits))
-      tokens_[token].fate = Fate::kStored;
+    const bool is_on_disk = host.disk.contains("action/" + std::string(20 - digits.size(), '0') + digits);
+    Fate& fate = tokens_[token].fate;
+    if (fate == Fate::kEnded && is_on_disk) fate = Fate::kStored;
+    // Or it was, and the process had not heard of it.
+    const bool was_waiting = fate == Fate::kStored || fate == Fate::kAccepted || fate == Fate::kRefused;
+    if (was_waiting && !is_on_disk) fate = Fate::kEnded;
   }
 }
 
@@ -664,6 +668,7 @@ void Simulation::check_notice(std::size_t index, ClientNotice notice) {
     const std::size_t number = host.tokens[ended->id.value];
     Token& token = tokens_[number];
     if (token.fate == Fate::kEnded) return violate("an action ended twice");
+    if (token.fate == Fate::kStored && !token.was_refused) return violate("an action ended that was not answered");
     const auto state = disk_.find("game/state");
     const bool is_saved = state != disk_.end() && SimGame::tokens_of(state->second).test(number);
     if (token.fate == Fate::kAccepted && !is_saved && !was_store_lost_)
@@ -683,6 +688,8 @@ void Simulation::check_notice(std::size_t index, ClientNotice notice) {
     trace("client " + std::to_string(index) + " is " + std::to_string(static_cast<int>(changed->state)) + " " +
           changed->error.detail);
     if (changed->state == ConnectionState::kFailed) violate("a client gave up: " + changed->error.detail);
+    // A later process may come with a secret that was replaced before it could be stored.
+    if (changed->error.code == ErrorCode::kSessionRevoked && host.run == 0) violate("a client was taken for a thief");
     return;
   }
   if (const auto* ended = std::get_if<TopicEnded>(&notice)) {
@@ -738,9 +745,35 @@ void Simulation::check_progress() {
     const ClientHost& host = clients_[i];
     if (!host.client || host.wire == 0 || host.asleep_until > TimePoint{}) continue;
     const Wire& wire = wires_.find(host.wire)->second;
-    if (wire.was_touched || wire.server_run != server_run_ || now - wire.open_since < kSoon + 10 * schedule_.max_delay)
-      continue;
-    if (host.client->state() != ConnectionState::kLive) violate("a client is not live after five seconds");
+    if (wire.was_touched || wire.server_run != server_run_ || !server_ || server_->is_stopping) continue;
+    // What takes longer than a real network does is not the protocol's fault: a round trip of 800 ms, or many of them
+    // for a long queue, of which a window is under way at a time.
+    const Duration round_trip = 4 * schedule_.max_delay + 2 * schedule_.tick;
+    const auto n_windows =
+        static_cast<Duration::rep>(1 + host.client->queued_actions() / limits_.max_actions_in_flight);
+    const TimePoint before = now - kSoon - n_windows * round_trip;
+    if (wire.open_since > before) continue;
+    if (host.client->state() != ConnectionState::kLive) return violate("a client is not live after five seconds");
+    for (const auto& [number, other] : wires_) {
+      if (other.client != i || number >= host.wire || !other.server_open || other.server_run != server_run_) continue;
+      const Host* older = server_->shards[number % schedule_.n_shards]->find(number);
+      if (older != nullptr && older->link->session().is_live())
+        return violate("a connection that was replaced lives on");
+    }
+    const HeldState* held = host.client->held("world");
+    const auto at = held == nullptr ? known_.end() : known_.find(held->position.epoch.value);
+    if (at == known_.end()) return violate("a client holds nothing after five seconds");
+    for (const Known& known : at->second) {
+      if (known.published_at > before || was_rolled_back_) break;
+      if (known.version > held->position.version.value) return violate("a client is more than five seconds behind");
+    }
+    if (store_works_from_ > before) continue;
+    for (const auto& [id, number] : host.tokens) {
+      const Token& token = tokens_[number];
+      const bool is_waiting =
+          token.fate == Fate::kStored || token.fate == Fate::kAccepted || token.fate == Fate::kRefused;
+      if (is_waiting && token.stored_at < before) return violate("an action waits for more than five seconds");
+    }
   }
 }
 
@@ -807,7 +840,7 @@ void Simulation::apply(const Fault& fault) {
     case FaultKind::kClientSleep: {
       if (!host.client) return;
       if (wire != nullptr) wire->was_touched = true;
-      host.asleep_until = events_.now() + details.pick(Duration(1s), Duration(40s));
+      host.asleep_until = std::max(host.asleep_until, events_.now() + details.pick(Duration(1s), Duration(40s)));
       over(host.asleep_until);
       events_.at(host.asleep_until, [this, index = fault.client, run = host.run] {
         ClientHost& awake = clients_[index];
@@ -827,10 +860,12 @@ void Simulation::apply(const Fault& fault) {
       was_store_lost_ = true;
       if (fault.kind == FaultKind::kServerMove) {
         disk_.clear();
+        gone_ = ever_executed_;
       } else {
         disk_ = old_disk_;
         // Versions of an epoch that was saved may come a second time, with other contents.
         was_rolled_back_ = true;
+        gone_ = Tokens{};
         for (ClientHost& one : clients_) one.seen.clear();
       }
       return restart();
@@ -842,6 +877,7 @@ void Simulation::apply(const Fault& fault) {
       server_->store.is_failing = true;
       const TimePoint until = events_.now() + details.pick(Duration(200ms), Duration(5s));
       over(until);
+      store_works_from_ = until + 3s;  // saving is tried once in a while, and so are actions
       events_.at(until, [this] {
         if (server_) server_->store.is_failing = false;
       });

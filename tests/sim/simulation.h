@@ -71,6 +71,7 @@ class Simulation {
     std::uint32_t topic = 0;
     std::uint64_t version = 0;
     Digest digest;
+    TimePoint published_at{};
     Tokens executed;  // of the world
   };
   enum class Fate : std::uint8_t { kNone, kStored, kAccepted, kRefused, kEnded, kLost };
@@ -84,7 +85,7 @@ class Simulation {
     std::map<std::string, Bytes> disk;
     std::deque<StoreRecords> writes;
     std::optional<Client> client;
-    std::uint64_t run = 0;      // of the process
+    std::uint64_t run = 0;      // of the process; 0: the first
     std::uint64_t wire = 0;     // 0: none
     std::uint64_t opening = 0;  // number of the attempt under way
     TimePoint asleep_until{};
@@ -158,9 +159,11 @@ class Simulation {
   std::map<std::uint64_t, std::string> topic_names_;             // by epoch
   std::vector<Token> tokens_{kTokens};
   Tokens ever_executed_;
+  Tokens gone_;
   bool was_store_lost_ = false;
   bool was_rolled_back_ = false;
   TimePoint last_fault_{};
+  TimePoint store_works_from_{};
   Outcome outcome_;
 };
 

@@ -72,7 +72,8 @@ struct ActionAnswered {
   ActionId id;
   protocol::ActionResultT result;
 };
-// What it did survives any crash. Comes after ActionAnswered of it, or of an earlier process.
+// What it did survives any crash, or it was refused and will not be executed. Comes after ActionAnswered of it, or of
+// an earlier process.
 struct ActionEnded {
   ActionId id;
 };
