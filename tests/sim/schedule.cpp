@@ -10,7 +10,7 @@ namespace libsync::sim {
 const char* name_of(FaultKind kind) {
   constexpr const char* kNames[kFaultKinds] = {
       "cut",         "stall",       "slow reader",     "bent state", "client crash", "client sleep", "server crash",
-      "server stop", "server move", "server rollback", "wall clock", "disk full",    "go away"};
+      "server stop", "server move", "server rollback", "wall clock", "disk full",    "go away",      "switch"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -29,7 +29,7 @@ Schedule Schedule::from_seed(std::uint64_t seed) {
       random.one_in(4) ? random.pick(Duration(20ms), Duration(400ms)) : random.pick(Duration(1ms), Duration(20ms));
   const Duration length = random.pick(Duration(1s), Duration(5s));
   // Common ones often, those that throw everything away rarely.
-  constexpr std::uint64_t kWeights[kFaultKinds] = {30, 8, 6, 6, 12, 5, 16, 6, 1, 1, 3, 3, 3};
+  constexpr std::uint64_t kWeights[kFaultKinds] = {30, 8, 6, 6, 12, 5, 16, 6, 1, 1, 3, 3, 3, 6};
   std::uint64_t total = 0;
   for (const std::uint64_t weight : kWeights) total += weight;
   for (std::uint64_t n = random.pick(2, 6); n > 0; --n) {

@@ -23,8 +23,9 @@ enum class FaultKind : std::uint8_t {
   kWallClock,       // the server's wall clock jumps
   kDiskFull,        // the server's store takes nothing for a while
   kGoAway,          // the server asks a client to make a new connection
+  kSwitch,          // the client changes networks twice: what it said in between arrives when it is elsewhere
 };
-inline constexpr std::size_t kFaultKinds = 13;
+inline constexpr std::size_t kFaultKinds = 14;
 const char* name_of(FaultKind kind);
 
 struct Fault {

@@ -560,6 +560,12 @@ void Simulation::opened(std::size_t index, std::uint64_t number, const std::func
   trace("client " + std::to_string(index) + " connects as " + std::to_string(number));
   wire.client_open = true;
   wire.open_since = events_.now();
+  const Duration late = std::exchange(clients_[index].next_delay, Duration(0));
+  if (late > Duration(0)) {
+    wire.was_touched = true;
+    wire.up.stalled_until = events_.now() + late;
+    events_.after(Duration(1000), [this, index, run = clients_[index].run] { switch_network(index, run); });
+  }
   clients_[index].wire = number;
   clients_[index].client->handle_open(events_.now());
   poll_client(index);
@@ -702,6 +708,14 @@ void Simulation::check_notice(std::size_t index, ClientNotice notice) {
       poll_client(index);
     });
   }
+}
+
+void Simulation::switch_network(std::size_t index, std::uint64_t run) {
+  ClientHost& host = clients_[index];
+  if (!is_awake(index) || host.run != run) return;
+  host.client->suspend(events_.now());
+  host.client->start(events_.now());
+  poll_client(index);
 }
 
 bool Simulation::is_converged(std::string* why) const {
@@ -883,6 +897,11 @@ void Simulation::apply(const Fault& fault) {
       });
       return;
     }
+    case FaultKind::kSwitch:
+      if (!is_awake(fault.client)) return;
+      host.next_delay = details.pick(Duration(100ms), Duration(3s));
+      over(events_.now() + host.next_delay);
+      return switch_network(fault.client, host.run);
     case FaultKind::kGoAway: {
       Host* link =
           wire == nullptr || !server_ ? nullptr : server_->shards[host.wire % schedule_.n_shards]->find(host.wire);

@@ -89,6 +89,7 @@ class Simulation {
     std::uint64_t wire = 0;     // 0: none
     std::uint64_t opening = 0;  // number of the attempt under way
     TimePoint asleep_until{};
+    Duration next_delay{};  // what the next connection says arrives so much later
     TimePoint timer_at = TimePoint::max();
     std::size_t n_acted = 0;
     std::map<std::uint64_t, std::size_t> tokens;  // by ActionId
@@ -103,6 +104,7 @@ class Simulation {
   void open_wire(std::size_t index);
   void opened(std::size_t index, std::uint64_t number, const std::function<bool()>& is_wanted);
   void write_disk(std::size_t index);
+  void switch_network(std::size_t index, std::uint64_t run);
   void check_notice(std::size_t index, ClientNotice notice);
   void check_update(std::size_t index, const TopicUpdated& updated);
   void check_answer(std::size_t index, const ActionAnswered& answered);
