@@ -71,8 +71,6 @@ FAULTS = [
      "    answer(key, sequence);\n  } else {\n    answer(key, sequence);\n  }\n}"),
     ("room: confirmations are not heard", ROOM,
      "if (found != nullptr && found->connection == from) ledger_.confirm(key, sequence);", ""),
-    ("room: an older connection takes over where its Hello is late", ROOM,
-     "newer != nullptr && newer->attempt > attempt", "newer != nullptr && newer->attempt > attempt + 1000"),
     ("room: the results go to the connection before", ROOM, "    speakers_[key] = {from, attempt};\n",
      "    speakers_.try_emplace(key, Speaker{from, attempt});\n"),
     ("saver: a commit that failed is told as durable", SAVER, "committed_(ledger_.committed(durable));",
@@ -85,7 +83,6 @@ FAULTS = [
     ("saver: the game is not in the commit", SAVER,
      "if (before == saved_.end() || before->second != hash) records.push_back(std::move(record));", "(void)before;"),
     ("saver: what could not be written counts as written", SAVER, "if (durable) saved_ = saved;", "saved_ = saved;"),
-    ("saver: the mark of a clean stop stays", SAVER, "if (!mark->empty()) removed.emplace_back(kCleanKey);", ""),
     ("saver: the ledger of the last run is not read", SAVER, "const Result<bool> taken = ledger_.load(executed);",
      "const Result<bool> taken = ledger_.load({});"),
     ("link: every instance is new", LINK, "claim_.is_new = hello.is_new;", "claim_.is_new = true;"),
@@ -101,8 +98,6 @@ FAULTS = [
      "    subscription.full_reason = reason_of(get_state.cause);\n", "    (void)reason_of;\n"),
     ("server session: durability is said one action too far", SERVER_SESSION, "  durable.action_sequence = sequence.value;\n",
      "  durable.action_sequence = sequence.value + 1;\n"),
-    ("server session: Welcome says nothing of what is durable", SERVER_SESSION,
-     "  if (info.durable.value != 0) confirm_durable(now, info.durable);\n", ""),
     ("server session: durability is never said", SERVER_SESSION, "  durable.action_sequence = sequence.value;\n  send(std::move(durable));\n",
      "  durable.action_sequence = sequence.value;\n"),
     ("patch: the digest is not checked", PATCH, "if (snapshot->digest() != open->header.digest) {", "if (false) {"),
@@ -139,9 +134,6 @@ FAULTS = [
      "  if (actions_.begin(Sequence{welcome.last_action_sequence}), false) {"),
     ("client: an unknown instance goes on", CLIENT,
      "    if (reason.code == ErrorCode::kUnknownInstance) renounce_instance(*ending_);\n", ""),
-    ("client: comes back with a secret that was revoked", CLIENT,
-     "  if (welcome.session != nullptr && !welcome.secret.empty()) resume_ =",
-     "  if (welcome.session != nullptr && !resume_) resume_ ="),
 ]
 
 def commands(build):
